@@ -15,7 +15,7 @@ typedef struct {
         *namespace, *natively, *references, *kept, *ranges, *private, *by_place, *shared_references, *resolved, *static_parts,
         *bound, *bound_classes, *shells, *codes, *makers, *members, *methods;
     void *began_with; /* an address: where the walk began, which may have gone on since */
-    PyObject *simple, *simple_value, *told, *told_value, *by_state, *by_library, *array, *function, *member, *scalar; /* borrowed from `natively` */
+    PyObject *simple, *simple_value, *told, *told_value, *reduced, *reduced_value, *by_state, *array, *function, *member, *scalar; /* borrowed from `natively` */
     Memo *statics;                   /* `static_ids`, as they were when there were `statics->count` */
     Py_ssize_t static_size, static_asked; /* when that was looked at last, and how often since */
     PyObject *dtypes[DTYPES_MOST][2]; /* those that were met, and how texts of their arrays begin */

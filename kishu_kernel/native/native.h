@@ -213,8 +213,8 @@ typedef struct {
     PyObject *reference; /* bytes: all that a visit of this class itself adds; NULL: not known */
     char harmless;       /* its metaclass runs no code; asked once a metaclass */
     char simple;         /* 1: an instance is its attributes; 2: and is a value */
-    char told;           /* 1: a pickler's usual way tells an instance wholly; 2: and it is a value */
-    char state;          /* 1: its own `__getstate__` tells an instance; 2: a library's file of ours does */
+    char told;           /* 1: a pickler's usual way tells an instance wholly; 2: and it is a value; 3, 4: its reduction does */
+    char state;          /* its own `__getstate__` tells an instance */
     char is_array, is_function, is_member, is_scalar;
     PyObject *beginning; /* bytes: how a number of NumPy's begins its text; None: it is for Python; NULL: not asked yet */
     PyObject **names;    /* of the last instance; strong references */

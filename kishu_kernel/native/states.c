@@ -198,34 +198,15 @@ is_usual(Loop *loop, PyObject *obj)
     return key == NULL ? -1 : usual;
 }
 
-/* A reduction that makes it empty and gives it a dictionary; else None. Of the kind whose own the loop can ask, it is made. */
+/* A reduction that makes it empty and gives it a dictionary; else None. */
 static PyObject *
-reduce(Loop *loop, PyObject *obj, Kind *kind, PyObject **left)
+reduce(PyObject *obj, PyObject **left)
 {
-    PyObject *type = (PyObject *)kind->kind, *found = NULL;
-    if (kind->state == 1) {
-        PyObject *state = state_told_by(obj, left);
-        PyObject *arguments = state == NULL || state == Py_None ? NULL : PyTuple_Pack(1, type);
-        found = arguments != NULL ? PyTuple_Pack(5, copyreg_newobj, arguments, state, Py_None, Py_None) : Py_XNewRef(state == Py_None ? state : NULL);
-        Py_XDECREF(arguments);
-        Py_XDECREF(state);
-        return found;
-    }
-    int usable = is_ordinary(obj);
-    found = usable > 0 ? PyObject_CallMethod(loop->reducer, "reduce", "(O)", obj) : usable == 0 ? Py_NewRef(Py_None) : NULL;
-    if (found == NULL && PyErr_ExceptionMatches(PyExc_Exception)) {
-        PyErr_Clear();
-        return Py_NewRef(Py_None);
-    }
-    if (found != NULL && found != Py_None) {
-        Py_ssize_t length = PyTuple_CheckExact(found) ? PyTuple_GET_SIZE(found) : 0;
-        PyObject *arguments = length == 3 ? PyTuple_GET_ITEM(found, 1) : NULL;
-        int fits = length == 3 && PyTuple_GET_ITEM(found, 0) == copyreg_newobj && PyTuple_CheckExact(arguments) &&
-                   PyTuple_GET_SIZE(arguments) == 1 && PyTuple_GET_ITEM(arguments, 0) == type && PyDict_CheckExact(PyTuple_GET_ITEM(found, 2));
-        if (!fits) {
-            Py_SETREF(found, Py_NewRef(Py_None));
-        }
-    }
+    PyObject *state = state_told_by(obj, left);
+    PyObject *arguments = state == NULL || state == Py_None ? NULL : PyTuple_Pack(1, (PyObject *)Py_TYPE(obj));
+    PyObject *found = arguments != NULL ? PyTuple_Pack(5, copyreg_newobj, arguments, state, Py_None, Py_None) : Py_XNewRef(state == Py_None ? state : NULL);
+    Py_XDECREF(arguments);
+    Py_XDECREF(state);
     return found;
 }
 
@@ -271,7 +252,7 @@ visit_by_state(Loop *loop, PyObject *obj, Kind *kind)
     PyObject *left = NULL, *reduction = NULL;
     int usual = number_it(loop, obj) < 0 ? -1 : is_usual(loop, obj);
     if (usual >= 0) {
-        reduction = usual ? reduce(loop, obj, kind, &left) : Py_NewRef(Py_None);
+        reduction = usual ? reduce(obj, &left) : Py_NewRef(Py_None);
     }
     int failed = reduction == NULL;
     if (!failed) {

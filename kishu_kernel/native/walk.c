@@ -68,8 +68,8 @@ find_handler(Loop *loop, Kind *kind, PyObject *obj)
         return -1;
     }
     kind->simple = (char)(!readable ? 0 : found == loop->simple ? 1 : found == loop->simple_value ? 2 : 0);
-    kind->told = (char)(counted ? 0 : found == loop->told ? 1 : found == loop->told_value ? 2 : 0);
-    kind->state = (char)(!readable ? 0 : found == loop->by_state ? 1 : found == loop->by_library ? 2 : 0);
+    kind->told = (char)(counted ? 0 : found == loop->told ? 1 : found == loop->told_value ? 2 : found == loop->reduced ? 3 : found == loop->reduced_value ? 4 : 0);
+    kind->state = (char)(readable && found == loop->by_state);
     kind->is_array = found == loop->array;
     kind->is_function = found == loop->function && kind->kind == &PyFunction_Type;
     kind->is_member = found == loop->member;
@@ -458,8 +458,8 @@ begin(Loop *loop, PyObject *walk)
         return -1;
     }
     int parsed = PyArg_ParseTuple(
-        loop->natively, "OOOOOOOOOO", &loop->simple, &loop->simple_value, &loop->told, &loop->told_value, &loop->by_state,
-        &loop->by_library, &loop->array, &loop->function, &loop->member, &loop->scalar
+        loop->natively, "OOOOOOOOOOO", &loop->simple, &loop->simple_value, &loop->told, &loop->told_value, &loop->reduced,
+        &loop->reduced_value, &loop->by_state, &loop->array, &loop->function, &loop->member, &loop->scalar
     );
     return parsed ? 0 : -1;
 }

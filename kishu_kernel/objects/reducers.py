@@ -246,7 +246,7 @@ class Reducer:
             return False
         try:
             if self._by_kind(obj) is NotImplemented:
-                self._as_pickle_does(obj)
+                self.as_pickle_does(obj)
         except Exception:
             return True
         return False
@@ -307,9 +307,10 @@ class Reducer:
             if is_fingerprint_only(type(obj)):  # not stored, and yet known again
                 return visible_reduction(obj)
             raise
-        return self._as_pickle_does(obj) if reduction is NotImplemented else reduction
+        return self.as_pickle_does(obj) if reduction is NotImplemented else reduction
 
-    def _as_pickle_does(self, obj: Any) -> Reduction:
+    def as_pickle_does(self, obj: Any) -> Reduction:
+        """What a pickler gives that our table says nothing to."""
         kind = type(obj)
         if kind is types.FunctionType:
             return obj.__qualname__

@@ -33,12 +33,14 @@ from kishu_kernel.detect.walk.hubs import walk_hub
 from kishu_kernel.detect.walk.opaque import walk_failed, walk_opaque
 from kishu_kernel.detect.walk.reductions import (
     is_asked,
+    is_reduced,
     is_simple,
     is_told,
-    walk_by_library,
     walk_by_state,
     walk_label,
     walk_member,
+    walk_reduced,
+    walk_reduced_value,
     walk_reduction,
     walk_simple,
     walk_simple_value,
@@ -61,7 +63,8 @@ from kishu_kernel.objects.questions import (
     library_globals_of,
     reduction_of,
 )
-from kishu_kernel.objects.rebuild.code import make_function, set_function_state
+from kishu_kernel.objects.rebuild.code import make_function, module_attribute, set_function_state
+from kishu_kernel.objects.rebuild.instances import make_derived, make_instance
 
 
 class ObjectWalk(Walk):
@@ -72,14 +75,15 @@ class ObjectWalk(Walk):
         walk_simple_value,
         walk_told,
         walk_told_value,
+        walk_reduced,
+        walk_reduced_value,
         walk_by_state,
-        walk_by_library,
         walk_array,
         walk_function,
         walk_member,
         walk_scalar,
     )
-    makers = make_function, set_function_state
+    makers = make_function, set_function_state, module_attribute, make_instance, make_derived
 
     def __init__(self, shared: Shared) -> None:
         super().__init__(shared)
@@ -143,11 +147,12 @@ class ObjectWalk(Walk):
             return walk_simple_value if is_value_type(kind) else walk_simple
         if is_told(self, kind):
             return walk_told_value if is_value_type(kind) else walk_told
-        if type(kind) is not type or is_value_type(kind) or is_dynamic(kind):
-            return walk_reduction
-        if self.shared.table.is_told_by_state(kind):
+        is_value = is_value_type(kind)
+        if self.shared.table.is_told_by_state(kind) and not (type(kind) is not type or is_value or is_dynamic(kind)):
             return walk_by_state
-        return walk_reduction if reduction_of(kind) is None or self.shared.table.hides(kind) else walk_by_library
+        if is_reduced(self, kind):
+            return walk_reduced_value if is_value else walk_reduced
+        return walk_reduction
 
     def walk_failed(self, obj: Any) -> None:
         """It is opaque."""

@@ -13,7 +13,7 @@ from kishu_kernel.detect.walk.containers import walk_items
 from kishu_kernel.detect.walk.opaque import note_observers, note_opaque, walk_opaque
 from kishu_kernel.detect.walk.state import Walk
 from kishu_kernel.model import Digest
-from kishu_kernel.objects.attribute_dicts import ALONE
+from kishu_kernel.objects.attribute_dicts import ALONE, place_of
 from kishu_kernel.objects.class_reductions import in_own_containers
 from kishu_kernel.objects.classes import (
     attributes,
@@ -258,8 +258,25 @@ def walk_by_state(walk: Walk, obj: Any) -> None:
     walk_reduction(walk, obj)
 
 
-def walk_by_library(walk: Walk, obj: Any) -> None:
-    """An instance that a library's file of ours takes apart, mostly into its attributes: so, too."""
+def is_reduced(walk: Walk, kind: type) -> bool:
+    """The reduction of an instance is all that is to be asked, unless something else holds its attributes."""
+    own = not has_dict(kind) or type(place_of(kind)) is types.GetSetDescriptorType
+    return (
+        own
+        and type(kind) is type
+        and kind is not types.MethodType  # the loop knows more of these
+        and not (is_users_own(kind) or is_dynamic(kind) or walk.shared.table.hides(kind))
+        and not held_since_import
+    )
+
+
+def walk_reduced(walk: Walk, obj: Any) -> None:
+    """Such an instance: frames, and what they are made of. The loop in C asks nothing beside."""
+    walk_reduction(walk, obj)
+
+
+def walk_reduced_value(walk: Walk, obj: Any) -> None:
+    """The same of a class whose instances are values."""
     walk_reduction(walk, obj)
 
 

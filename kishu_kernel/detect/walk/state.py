@@ -94,12 +94,13 @@ class Walk:
 
     Attributes:
         natively: the handlers of instances, and of those that are values, whose attributes are all that there is; and
-            of those that a pickler's usual way tells wholly; of those that their own `__getstate__` tells, and that a
-            library's file of ours does; of arrays, and of functions; of members of enums, and of NumPy's numbers.
-        makers: what a function of the notebook is made with, and filled.
+            of those that a pickler's usual way tells wholly; and of those that their reduction does; of those that
+            their own `__getstate__` tells; of arrays, and of functions; of members of enums, and of NumPy's numbers.
+        makers: what a function of the notebook is made with, and filled; what makes objects that modules hold; what
+            makes an instance of all that it has.
     """
 
-    natively: tuple[Handler | None, ...] = (None,) * 10
+    natively: tuple[Handler | None, ...] = (None,) * 11
     makers: tuple[Any, ...] = ()
 
     def __init__(self, shared: Shared) -> None:
