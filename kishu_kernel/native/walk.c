@@ -286,6 +286,14 @@ visit_other(Loop *loop, PyObject *obj)
     if (is_class && kind->reference != NULL) {
         return put_bytes(loop, kind->reference);
     }
+    if (is_class && Py_TYPE(obj) == &PyType_Type) { /* else to look it up may run code */
+        Kind *classes = kinds_get(&loop->kinds, &PyType_Type);
+        int met = classes != NULL && classes->handler != NULL; /* `type` is among the kinds that were met */
+        kind->reference = met ? Py_XNewRef(known_reference(loop, obj)) : NULL;
+        if (kind->reference != NULL || PyErr_Occurred()) {
+            return kind->reference == NULL ? -1 : put_bytes(loop, kind->reference);
+        }
+    }
     if (is_class && (kind = kinds_get(&loop->kinds, Py_TYPE(obj))) == NULL) {
         return -1;
     }

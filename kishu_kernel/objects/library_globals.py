@@ -134,14 +134,14 @@ def globals_of_class(kind: type, known: dict[object, set[int]]) -> list[set[int]
         known: what was found for other types of this judgement: most of one library's have bases and modules in common.
     """
     module = module_name(kind)
-    if module in ("", "builtins", "__main__"):
+    if module in _NO_LIBRARY:
         return []
-    versions = _versions(kind, sys.modules.get(module))
+    version = version_of_class_globals(kind)
     then, found = _of_classes.get(kind, (None, list[set[int]]()))
-    if versions is None or versions != then:
+    if version is None or version != then:
         found = _globals_of_class(kind, module, known)
-        if versions is not None:
-            _of_classes[kind] = versions, found
+        if version is not None:
+            _of_classes[kind] = version, found
     return found.copy()
 
 
@@ -159,15 +159,20 @@ def _globals_of_class(kind: type, module: str, known: dict[object, set[int]]) ->
     return found
 
 
-def _versions(kind: type, module: Any) -> tuple[int, int, int] | None:
-    """Others whenever the class, what it derives from or the module was changed. None: that is not known."""
+def version_of_class_globals(kind: type) -> tuple[int, ...] | None:
+    """Another one whenever the class, what it derives from or its module was changed. None: that is not known."""
+    name = module_name(kind)
+    if name in _NO_LIBRARY:
+        return ()
+    module = sys.modules.get(name)
     if tracked_modules or type(module) is not types.ModuleType:
         return None
-    versions = type_version(kind), dict_version(vars(module)), id(module)
-    return versions if all(versions) else None
+    version = type_version(kind), dict_version(vars(module)), id(module)
+    return version if all(version) else None
 
 
-_of_classes: weakref.WeakKeyDictionary[type, tuple[tuple[int, int, int] | None, list[set[int]]]]
+_NO_LIBRARY = frozenset({"", "builtins", "__main__"})
+_of_classes: weakref.WeakKeyDictionary[type, tuple[tuple[int, ...] | None, list[set[int]]]]
 _of_classes = weakref.WeakKeyDictionary()
 
 

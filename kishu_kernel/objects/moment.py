@@ -31,6 +31,7 @@ class Moment:
         hiding: what tells of types whose reductions may hide something what that is (`hidden_links`).
         classes: reductions of classes that go by what they are (`class_reductions`).
         streams: classes as they are stored apart, by their ids; a pair of the class and that (`codec.class_streams`).
+        copying: whether libraries copy on write, by their ids (`questions.copies_on_write`).
     """
 
     entries: dict[type, Any] = field(default_factory=dict)
@@ -39,6 +40,7 @@ class Moment:
     hiding: dict[type, Any] = field(default_factory=dict)
     classes: dict[type, Any] = field(default_factory=dict)
     streams: dict[int, tuple[type, Any]] = field(default_factory=dict)
+    copying: dict[int, bool] = field(default_factory=dict)
 
 
 class Unchanged:

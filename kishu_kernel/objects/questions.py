@@ -20,8 +20,8 @@ from kishu_kernel.objects.classes import (
     module_name,
 )
 from kishu_kernel.objects.libraries.standard.values import VALUE_TYPES
-from kishu_kernel.objects.library import HeldOutsideError, Reduction, WithMemo, callables_at
-from kishu_kernel.objects.library_globals import globals_of_class, ids_of_held
+from kishu_kernel.objects.library import HeldOutsideError, Library, Reduction, WithMemo, callables_at
+from kishu_kernel.objects.library_globals import globals_of_class, ids_of_held, version_of_class_globals
 from kishu_kernel.objects.registry import Entry, UnknownError, registry
 
 # -- what sharing an object means ----------------------------------------------------------------------
@@ -59,6 +59,22 @@ def library_globals_of(kind: type, known: dict[object, set[int]]) -> list[set[in
                 known[library] = ids_of_held(library.statics())
         found.append(known[library])
     return found
+
+
+def version_of_globals(kind: type) -> tuple[int, ...] | None:
+    """Another one whenever `library_globals_of` may give others. None: that is not known."""
+    if any(type(library).statics is not Library.statics for library in registry.of(kind)):
+        return None
+    return version_of_class_globals(kind)
+
+
+def copies_on_write(library: Library, known: dict[int, bool]) -> bool:
+    """No write to one object of a library shows in another, though they share memory. Asked once for `known`."""
+    if id(library) not in known:
+        known[id(library)] = False
+        with suppress(UnknownError):
+            known[id(library)] = library.copies_on_write()
+    return known[id(library)]
 
 
 def private_memory_of(kind: type) -> Entry | None:

@@ -69,6 +69,7 @@ from kishu_kernel.objects.own_modules import held_since_import, original_place, 
 from kishu_kernel.objects.questions import (
     class_memos_of,
     class_reduction_of,
+    copies_on_write,
     is_complete,
     is_fingerprint_only,
     library_reduction_of_users_class,
@@ -99,7 +100,7 @@ class ReductionTable:
     Attributes:
         class_tokens: under which tokens classes of the notebook are stored apart.
         moment: the one that lasts now; None: nobody says that no code of the user's runs.
-        lasting, lasting_references: who walks instances of types, and what for what goes by its name; refused: none.
+        lasting, ways, lasting_references: who walks, stores instances, what for what goes by its name; refused: none.
     """
 
     def __init__(self, namespace: dict[str, Any]) -> None:
@@ -108,15 +109,15 @@ class ReductionTable:
         self._generation = registry.generation
         self.refused = weakref.WeakSet[type]()
         self._hiding, self._told_by_state = weakref.WeakSet[type](), weakref.WeakSet[type]()
-        self.refusals = Refusals()
-        self.class_tokens = ClassTokens()
+        self.refusals, self.class_tokens = Refusals(), ClassTokens()
         self.moment: Moment | None = None
-        self.lasting, self._usual, self.lasting_references = Unchanged(), Unchanged(), LastingReferences()
+        self.lasting, self._usual, self.ways = Unchanged(), Unchanged(), Unchanged()
+        self.lasting_references = LastingReferences()
 
     def entry(self, kind: type) -> Entry | None:
         """Our own reduction for this type, or None."""
         if self._generation != registry.generation:  # another library is known
-            for each in (self._entries, self._hiding, self._told_by_state, self.lasting, self._usual):
+            for each in (self._entries, self._hiding, self._told_by_state, self.lasting, self._usual, self.ways):
                 each.clear()
             self._generation = registry.generation
         version, found = self._entries.get(kind, (-1, None))
@@ -147,7 +148,7 @@ class ReductionTable:
         """Instances of this type are not stored from here on."""
         self.refused.add(kind)
         self._told_by_state.discard(kind)
-        for each in (self._entries, self.lasting, self._usual):
+        for each in (self._entries, self.lasting, self._usual, self.ways):
             each.pop(kind, None)
 
     def _find(self, kind: type) -> Entry | None:
@@ -216,9 +217,9 @@ class Reducer:
         moment = moment or table.moment or Moment()
         self._entries: dict[type, Entry | None] = moment.entries
         self._places, self._plain, self._hiding = moment.places, moment.plain, moment.hiding
-        self._classes, self._hidden_links, self.shells = moment.classes, hidden_links, set[int]()
+        self._classes, self._copying = moment.classes, moment.copying
+        self._hidden_links, self.shells, self.by_place = hidden_links, set[int](), held_since_import
         self._memo: dict[Hashable, Any] = {} if before is None else before._memo
-        self.by_place = held_since_import
         self.private: dict[int, tuple[Any, Library]] = {}  # what is held is kept: some of it is made on access
 
     @functools.cached_property
@@ -342,9 +343,7 @@ class Reducer:
     def is_copy_on_write(self, obj: Any) -> bool:
         """Whether the array is private, and its library copies it before a write: no write shows elsewhere."""
         private = self.private.get(id(obj))
-        with suppress(UnknownError):
-            return private is not None and private[1].copies_on_write()
-        return False
+        return private is not None and copies_on_write(private[1], self._copying)
 
     def is_special(self, kind: type) -> bool:
         """The table, cloudpickle or `copyreg` has a reduction of its own for this type."""

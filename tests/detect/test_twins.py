@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import argparse
 import collections
 import contextlib
+import copy
+import dataclasses
 import datetime
 import decimal
+import email.message
 import fractions
+import functools
 import gc
 import importlib
+import io
+import ipaddress
 import itertools
+import operator
 import os
+import pathlib
 import random
+import string
 import sys
 import threading
 import types
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -270,6 +281,9 @@ def test_a_large_set_has_the_same_digest_in_any_order() -> None:
     assert one.digest == other.digest
 
 
+MESSAGE = email.message.Message()
+
+
 @pytest.mark.parametrize(
     "obj",
     [
@@ -287,8 +301,12 @@ def test_a_large_set_has_the_same_digest_in_any_order() -> None:
         [10**4000] * 3,
         (),
         [[], (), {}, set(), frozenset()],
+        [functools.partial(len), functools.partial(int, base=2), operator.attrgetter("a")] * 2,  # no attributes yet
+        [string.Formatter(), string.Formatter().format, MESSAGE, vars(MESSAGE), argparse.Namespace(a=[1]), copy.Error],
+        [io.StringIO("a"), uuid.UUID(int=3), pathlib.PurePath("a"), dataclasses.MISSING, ipaddress.ip_address("::1")]
+        * 2,
     ],
-    ids=range(14),
+    ids=range(17),
 )
 def test_both_find_the_same(obj: Any) -> None:
     native, pure = by_both({"a": obj, "b": [obj], "c": (obj, 1)}, {})

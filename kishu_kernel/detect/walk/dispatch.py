@@ -51,6 +51,7 @@ from kishu_kernel.detect.walk.reductions import (
 from kishu_kernel.detect.walk.state import Handler, Shared, Walk
 from kishu_kernel.objects.arrays import array_type, is_array_type, is_dtype_type, is_scalar_type
 from kishu_kernel.objects.classes import derives, module_name, qualified_name
+from kishu_kernel.objects.library_globals import version_of_class_globals
 from kishu_kernel.objects.own_modules import held_since_import
 from kishu_kernel.objects.questions import (
     exposed_memory_of,
@@ -62,6 +63,7 @@ from kishu_kernel.objects.questions import (
     is_value_type,
     library_globals_of,
     reduction_of,
+    version_of_globals,
 )
 from kishu_kernel.objects.rebuild.code import make_function, module_attribute, set_function_state
 from kishu_kernel.objects.rebuild.instances import make_derived, make_instance
@@ -95,25 +97,30 @@ class ObjectWalk(Walk):
 
     def resolve(self, kind: type, obj: Any) -> Handler:
         """How instances of a type not met before are walked."""
-        if kind not in self.statics:
-            self.statics[kind] = library_globals_of(kind, self.shared.held_by_libraries)
-        for held in self.statics[kind]:
+        found = self.shared.resolved.get(kind) or self._found(kind, obj)
+        for held in found[1:]:
             if id(held) not in self.static_parts:  # most types of one library's have bases and modules in common
                 self.static_parts.add(id(held))
                 self.static |= held
-        known = self.shared.handlers.get(kind)
-        if known is None:
-            table = self.shared.table
-            table.entry(kind)  # forgets what lasts no longer
-            known = None if held_since_import else table.lasting.get(kind)
-            if known is None:
-                known = self._resolved(kind, obj)
-                if not derives(kind, type) and is_asked(self, kind):
-                    return known
-                if not held_since_import:
-                    table.lasting.put(kind, known)
-            self.shared.handlers[kind] = known
-            self.shared.resolved[kind] = (known, *self.statics[kind])
+        handler: Handler = found[0]
+        return handler
+
+    def _found(self, kind: type, obj: Any) -> tuple[Any, ...]:
+        """Who walks instances, and behind that what their library holds."""
+        table = self.shared.table
+        table.entry(kind)  # forgets what lasts no longer
+        then, known = (None if held_since_import else table.lasting.get(kind)) or (None, None)
+        if known is None or then is None or then != version_of_class_globals(kind):
+            if kind not in self.statics:
+                self.statics[kind] = library_globals_of(kind, self.shared.held_by_libraries)
+            handler = self._resolved(kind, obj) if known is None else known[0]
+            asked = known is None and not derives(kind, type) and is_asked(self, kind)
+            known = (handler, *self.statics[kind])
+            if asked:
+                return known
+            if not held_since_import:
+                table.lasting.put(kind, (version_of_globals(kind), known))
+        self.shared.resolved[kind] = known
         return known
 
     def _resolved(self, kind: type, obj: Any) -> Handler:

@@ -97,7 +97,14 @@ def natively(reducer: Reducer, override: Override, noted: Noted, met: set[int]) 
 
     def way_of(kind: type) -> int:
         met.add(id(kind))
-        entry = reducer.entry(kind)
+        entry = reducer.entry(kind)  # forgets what lasts no longer
+        way: int | None = reducer.table.ways.get(kind)
+        if way is None:
+            way = found_way_of(kind, entry)
+            reducer.table.ways.put(kind, way)
+        return way
+
+    def found_way_of(kind: type, entry: Any) -> int:
         if kind is types.MethodType:
             return _METHOD
         if kind is array_type():
