@@ -29,12 +29,16 @@ from kishu_kernel.objects.classes import contents_of, is_users_own, module_conte
 from kishu_kernel.objects.live_objects import can_be_imported
 from kishu_kernel.objects.own_modules import is_tracked, tracked_modules
 from kishu_kernel.objects.registrations import is_of_the_notebook, lacking_by_name, referred, resolved
+from kishu_kernel.objects.secret_names import is_secret_variable, mark_of, marked
 from kishu_kernel.process.code_origins import is_users_module
 
 Place = tuple[str, str, str]
 """A module, a class in it (none: the module itself), an attribute."""
 
 _GONE = ("gone",)
+_SECRET = "secret"
+"""With its mark it stands for a text in a place that has a secret's name, which is not stored."""
+_TEXTS = frozenset({str, bytes})
 _ABSENT: Any = object()
 _STORES = frozenset({"STORE_GLOBAL", "DELETE_GLOBAL", "STORE_ATTR", "DELETE_ATTR"})
 _MOST_FUNCTIONS = 200
@@ -113,7 +117,7 @@ class AssignedAttributes(Provider):
             owner = _owner(place)
             now = _ABSENT if owner is None else _contents(owner).get(place[2], _ABSENT)
             if now is not before and owner is not None:
-                found[place] = _GONE if now is _ABSENT else referred(now)
+                found[place] = _GONE if now is _ABSENT else _referred(place, now)
         return found
 
     def write(self, value: Any) -> None:
@@ -124,6 +128,10 @@ class AssignedAttributes(Provider):
         for place, before in self._before.items():
             with suppress(LookupError, AttributeError, TypeError):  # told before
                 wanted = value.get(place)
+                if wanted is not None and wanted[0] == _SECRET:
+                    if marked(wanted[1]) is not None:  # else it stays what it is
+                        _set(place, marked(wanted[1]))
+                    continue
                 _set(place, before if wanted is None else _ABSENT if wanted == _GONE else resolved(wanted))
 
     def needs(self, value: Any) -> set[str]:
@@ -139,7 +147,12 @@ class AssignedAttributes(Provider):
         for module, *_ in value:
             if not can_be_imported(module.partition(".")[0]):
                 return f"{module} is not installed"
-        return lacking_by_name({".".join(filter(None, place)): each for place, each in value.items()})
+        for place, each in value.items():
+            owner = _owner(place)
+            unknown = each[0] == _SECRET and marked(each[1]) is None
+            if unknown and (owner is None or type(_contents(owner).get(place[2])) not in _TEXTS):
+                return f"{_spelled(place)}, which is never stored: set it by hand"
+        return lacking_by_name({_spelled(place): each for place, each in value.items() if each[0] != _SECRET})
 
     # -- what code leads to ------------------------------------------------------------------------
 
@@ -215,6 +228,15 @@ def _owners(parts: Iterable[_Part], spelled: Set[str]) -> list[Any]:
             contents = module_contents(each)
             todo.extend((contents[name], steps + 1) for name in spelled if name in contents)
     return list(found.values())
+
+
+def _referred(place: Place, value: Any) -> Any:
+    is_secret = type(value) in _TEXTS and is_secret_variable(place[2])
+    return (_SECRET, mark_of(value)) if is_secret else referred(value)
+
+
+def _spelled(place: Place) -> str:
+    return ".".join(filter(None, place))
 
 
 def _place(owner: Any, name: str, value: Any) -> Place | None:

@@ -14,6 +14,9 @@ from typing import Any
 from kishu_kernel.model import Names
 from kishu_kernel.model.amounts import size
 from kishu_kernel.model.dataclass import dataclass
+from kishu_kernel.objects.secret_names import is_secret
+
+_TEXTS = frozenset({str, bytes})
 
 _mro = type.__dict__["__mro__"].__get__
 _module = type.__dict__["__module__"].__get__
@@ -29,11 +32,13 @@ class KeepRules:
         exclude_types: patterns on `module.QualName`, as in `pandas.DataFrame`, `torch.*`; builtins and classes of
             the notebook go by their bare names. Subclasses are excluded too.
         version_limit: bytes that one version may have; None: no limit.
+        secrets: patterns on names of variables whose values are never stored, nor shown in what is; in any case.
     """
 
     exclude: tuple[str, ...] = ()
     exclude_types: tuple[str, ...] = ()
     version_limit: int | None = None
+    secrets: tuple[str, ...] = ()
 
     def refusal(self, names: Names, variables: Mapping[str, Any], payload_size: int | None = None) -> str | None:
         """Why a co-variable is not to be stored, as a clause for a person; None if it is.
@@ -46,6 +51,9 @@ class KeepRules:
         """
         if payload_size is not None:
             return self._too_large(payload_size)
+        secret = self.secret_in(names, variables)
+        if secret is not None:
+            return "a secret, which is never stored" if names == (secret,) else f"the secret {secret} is never stored"
         for name in names:
             whose = "" if len(names) == 1 else f"{name}, which shares objects with it, is "
             for pattern in self.exclude:
@@ -56,6 +64,20 @@ class KeepRules:
                 if reason:
                     return ("" if len(names) == 1 else f"{name} shares objects with it and ") + reason
         return None
+
+    def secret_in(self, names: Names, variables: Mapping[str, Any]) -> str | None:
+        """The name of a secret that would be stored with a co-variable; None where it holds none.
+
+        A text that is the same as a secret's is that secret, whatever its own name is: a result like `_3`, a copy.
+        """
+        if not self.secrets:
+            return None
+        found = next((name for name in names if is_secret(name, self.secrets)), None)
+        if found is not None:
+            return found
+        texts = {each for name in names if type(each := variables.get(name)) in _TEXTS and each}
+        others = (name for name, value in variables.items() if texts and type(value) in _TEXTS and value in texts)
+        return next((name for name in others if is_secret(name, self.secrets)), None)
 
     def _excluded_type(self, kind: type) -> str | None:
         for each in _mro(kind)[:-1]:  # the last is `object`

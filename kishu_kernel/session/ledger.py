@@ -247,7 +247,7 @@ class Ledger:
     def _encoded(self, change: Change, judgement: Judgement, variables: Mapping[str, Any]) -> Payload | NotStored:
         refusal = self._rules.refusal(change.names, variables) or self._distrust_of(change.names, variables)
         if refusal:
-            return NotStored(change.names, refusal)
+            return NotStored(change.names, refusal, self._rules.secret_in(change.names, variables) is not None)
         sequences = judgement.known[change.names].sequences
         opaque, classes = judgement.opaque[change.names], judgement.known[change.names].requires
         recognised, kept = array_lookup(sequences), kept_tuples(sequences)

@@ -25,6 +25,7 @@ from kishu_kernel.model import (
 )
 from kishu_kernel.objects.codec.pickling import NotStored
 from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.objects.secret_names import HIDDEN
 from kishu_kernel.objects.summaries import describe
 
 _NOTHING_FOUND = dict[str, Any](created=(), modified=(), deleted=(), accessed=(), inputs=(), versions=(), dropped=())
@@ -125,7 +126,7 @@ def known_after_load(
 def _version_record(
     result: Payload | NotStored, known: KnownCovariable, replayable: bool, variables: Mapping[str, Any]
 ) -> VersionRecord:
-    alone = len(result.names) == 1
+    alone, hidden = len(result.names) == 1, isinstance(result, NotStored) and result.secret
     seen: dict[int, VariableInfo] = {}
     return VersionRecord(
         names=result.names,
@@ -135,7 +136,7 @@ def _version_record(
         reason=result.reason if isinstance(result, NotStored) else None,
         replayable=replayable,
         variables=tuple(
-            _described(name, variables[name], NO_DIGEST if alone else known.variables[name], seen)
+            _described(name, variables[name], NO_DIGEST if alone else known.variables[name], seen, hidden)
             for name in result.names
         ),
         calls=bool(known.deferred or known.modules) or known.dynamic,
@@ -145,14 +146,16 @@ def _version_record(
     )
 
 
-def _described(name: str, obj: Any, digest: Digest, seen: dict[int, VariableInfo]) -> VariableInfo:
+def _described(name: str, obj: Any, digest: Digest, seen: dict[int, VariableInfo], hidden: bool) -> VariableInfo:
     """As `describe`. Results of cells are bound to the same object by many names: it is looked at once.
 
     Args:
         seen: what was described before, by the ids of the objects.
+        hidden: it is not shown what they are.
     """
     known = seen.get(id(obj))
     if known is None:
-        known = seen[id(obj)] = describe(name, obj, digest)
+        known = describe(name, obj, digest)
+        seen[id(obj)] = known = replace(known, summary=HIDDEN) if hidden else known
         return known
     return VariableInfo(name, known.type, known.summary, digest)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import cast, get_args
 
@@ -12,6 +13,7 @@ from traitlets.config import Configurable
 from kishu_kernel.detect.access_trackers import TrackerKind
 from kishu_kernel.frontend.shell.settings import END_TIMEOUT, ForkRules, Keep, Settings
 from kishu_kernel.frontend.shell.store_opener import StoreLocation
+from kishu_kernel.objects.secret_names import ENVIRONMENT
 from kishu_kernel.session.keep_rules import KeepRules
 from kishu_kernel.session.upkeep import DAY, MAX_AGE
 
@@ -93,6 +95,16 @@ class KishuOptions(Configurable):
     exclude_types = List(
         Unicode(), help="Patterns on types that are not stored, like torch.Tensor: they are re-run instead."
     ).tag(config=True)
+    secrets = List(
+        Unicode(),
+        help="Patterns on names of variables whose values are never stored, nor shown in states, like *password*: they "
+        "are re-run instead. In any case; !tokenizer* is an exception. [KISHU_SECRETS, with commas]",
+    ).tag(config=True)
+    secret_environment = List(
+        Unicode(),
+        help="The same for environment variables: what the notebook sets of these is not stored. By default those that "
+        "keys, tokens and passwords are kept in, and AWS_*. [KISHU_SECRET_ENVIRONMENT, with commas]",
+    ).tag(config=True)
     audit = Bool(
         True, help="Use pauses to look for changes that no cell's code shows, and to test whether stored values load."
     ).tag(config=True)
@@ -140,6 +152,14 @@ class KishuOptions(Configurable):
             raise TraitError(f"keep is 'never', 'on failure' or 'always', and not {proposal['value']!r}")
         return told
 
+    @default("secrets")
+    def _default_secrets(self) -> list[str]:
+        return _environment_list("KISHU_SECRETS", ())
+
+    @default("secret_environment")
+    def _default_secret_environment(self) -> list[str]:
+        return _environment_list("KISHU_SECRET_ENVIRONMENT", ENVIRONMENT)
+
     @default("enabled")
     def _default_enabled(self) -> bool:
         return _environment_flag("KISHU_ENABLED", "1")
@@ -174,7 +194,10 @@ class KishuOptions(Configurable):
             tracker=cast(TrackerKind, self.tracker),
             notebook=self.notebook or None,
             output_limit=self.output_limit,
-            rules=KeepRules(tuple(self.exclude), tuple(self.exclude_types), self.version_limit or None),
+            rules=KeepRules(
+                tuple(self.exclude), tuple(self.exclude_types), self.version_limit or None, tuple(self.secrets)
+            ),
+            secret_environment=tuple(self.secret_environment),
             auto_resume=self.auto_resume,
             start_at=self.start_at or None,
             audit=self.audit,
@@ -190,6 +213,11 @@ def _environment_number(variable: str, default: float) -> float:
         return max(0.0, float(os.environ.get(variable, "")))
     except ValueError:
         return default
+
+
+def _environment_list(variable: str, default: Iterable[str]) -> list[str]:
+    told = os.environ.get(variable)
+    return list(default) if told is None else [each.strip() for each in told.split(",") if each.strip()]
 
 
 def _policy(told: str) -> str:

@@ -77,6 +77,7 @@ def live_variables(
         names: those to look at.
     """
     from kishu_kernel.compare.preview import preview
+    from kishu_kernel.objects.secret_names import HIDDEN
     from kishu_kernel.objects.summaries import describe
 
     covariable_of: dict[str, tuple[Names, CheckpointId]] = {name: each for each in state.items() for name in each[0]}
@@ -104,6 +105,8 @@ def live_variables(
             record = checkpoint.record(together)
             entry |= {"bytes": record.size, "along": [each for each in together if each != name]}
             entry |= {**_change(checkpoint), "stored": record.stored}
+            if any(each.summary == HIDDEN for each in record.variables):
+                entry |= {"summary": HIDDEN, "preview": HIDDEN if with_previews else None, "head": None}
         found.append(entry)
     return found
 

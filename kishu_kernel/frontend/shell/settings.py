@@ -7,6 +7,7 @@ from typing import Literal
 from kishu_kernel.detect.access_trackers import TrackerKind
 from kishu_kernel.frontend.shell.store_opener import StoreLocation
 from kishu_kernel.model.dataclass import dataclass, field
+from kishu_kernel.objects.secret_names import ENVIRONMENT
 from kishu_kernel.session.keep_rules import KeepRules
 
 END_TIMEOUT = 10.0
@@ -40,6 +41,7 @@ class Settings:
         notebook: the notebook's path, for frontends that do not tell it.
         output_limit: bytes of outputs kept with each checkpoint.
         rules: what is not to be stored.
+        secret_environment: patterns on names of environment variables that are not stored.
         auto_resume: a new session begins where the last one of this notebook ended.
         start_at: the state in which the session begins, as STORE@TARGET; None: as the two above say.
         audit: pauses are used to look for missed changes, and to try whether stored values load.
@@ -55,6 +57,7 @@ class Settings:
     notebook: str | None = None
     output_limit: int = 1_000_000
     rules: KeepRules = field(default_factory=KeepRules)
+    secret_environment: tuple[str, ...] = ENVIRONMENT
     auto_resume: bool = False
     start_at: str | None = None
     audit: bool = True

@@ -36,6 +36,7 @@ from kishu_kernel.history.targets import FORKED
 from kishu_kernel.model import CellRun, SessionId
 from kishu_kernel.objects.classes import module_name
 from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.objects.secret_names import keep_out_of_environment
 from kishu_kernel.process.audit_hook import start_recording
 from kishu_kernel.process.cell_sources import add_source_lookup
 from kishu_kernel.process.muting import warnings_muted
@@ -85,6 +86,7 @@ class TrackedShell:
         self._open_cells = 0
         """Cells that run and whose outputs the user sees."""
         self.spare_process: Callable[[], tuple[str | None, int | None]] = lambda: (None, None)
+        keep_out_of_environment(settings.secret_environment)
         self.cells = RecordedCells()
         self.recorder = OutputRecorder(settings.output_limit)
         connection_file = _connection_file(shell)

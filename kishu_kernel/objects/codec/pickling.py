@@ -58,10 +58,15 @@ from kishu_kernel.process.python_gc import NewObjects
 
 @dataclass(frozen=True, slots=True)
 class NotStored:
-    """Why a co-variable has no payload."""
+    """Why a co-variable has no payload.
+
+    Attributes:
+        secret: it is not shown either.
+    """
 
     names: Names
     reason: str
+    secret: bool = False
 
 
 class Stored(Protocol):

@@ -14,9 +14,13 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from kishu_kernel.model.amounts import joined
 from kishu_kernel.objects.ambient_state import Provider
 from kishu_kernel.objects.library import Library
+from kishu_kernel.objects.secret_names import is_secret_variable, mark_of, marked
 from kishu_kernel.process.memory import object_memory
+
+_MOST_NAMES = 5
 
 
 class _Random(Provider):
@@ -82,6 +86,7 @@ class _Environment(Provider):
             now = dict(os.environ)
             changed: dict[str, str | None] = {n: text for n, text in now.items() if self._first.get(n) != text}
             changed |= dict.fromkeys(self._first.keys() - now.keys())
+            changed = {name: text for name, text in changed.items() if not is_secret_variable(name)}
             theirs = {name for name in changed if name.partition("_")[0].lower() in sys.modules}
             own = {name: text for name, text in changed.items() if name not in theirs}
             self._value = own, {name: text for name, text in changed.items() if name in theirs}
@@ -94,14 +99,63 @@ class _Environment(Provider):
 
     def write(self, value: Any) -> None:
         own, theirs = value
-        wanted: dict[str, str | None] = {**self._first, **own, **theirs}
+        first = {name: text for name, text in self._first.items() if not is_secret_variable(name)}
+        wanted: dict[str, str | None] = {**first, **own, **theirs}
         for name, text in wanted.items():
             if text is None:
                 os.environ.pop(name, None)
             elif os.environ.get(name) != text:
                 os.environ[name] = text
         for name in os.environ.keys() - wanted.keys():
-            del os.environ[name]
+            if not is_secret_variable(name):
+                del os.environ[name]
+
+
+class _Secrets(Provider):
+    """Environment variables that are secrets: of each that was changed its mark, and whether a library has changed it.
+
+    An undo knows what they were. A new kernel does not: what is missing there is told, until somebody sets it.
+    """
+
+    name = "secret environment variables"
+
+    def __init__(self) -> None:
+        self._first: dict[str, str] = {}
+        self._seen: Any = None
+        self._value: dict[str, tuple[str, bool]] = {}
+
+    def start(self) -> None:
+        self._first = {name: text for name, text in os.environ.items() if is_secret_variable(name)}
+        self._seen = None
+
+    def read(self) -> Any:
+        raw = getattr(os.environ, "_data", None)
+        if raw is None or raw != self._seen:
+            now = {name: text for name, text in os.environ.items() if is_secret_variable(name)}
+            self._value = {
+                name: ("" if name not in now else mark_of(now[name]), name.partition("_")[0].lower() in sys.modules)
+                for name in now.keys() | self._first.keys()
+                if now.get(name) != self._first.get(name)
+            }
+            self._seen = dict(raw) if isinstance(raw, dict) else None
+        return self._value
+
+    def elsewhere(self, value: Any, spelled: Callable[[str], bool]) -> Any:
+        return {name: (mark, theirs) for name, (mark, theirs) in value.items() if not theirs or spelled(name)}
+
+    def write(self, value: Any) -> None:
+        for name in {*filter(is_secret_variable, os.environ), *self._first, *value}:
+            mark = value[name][0] if name in value else None
+            text = self._first.get(name) if mark is None else marked(mark)
+            if isinstance(text, str):
+                os.environ[name] = text
+            elif not mark:
+                os.environ.pop(name, None)
+
+    def lacking(self, value: Any) -> str | None:
+        unknown = sorted(name for name, (mark, _) in value.items() if mark and marked(mark) is None)
+        missing = [name for name in unknown if name not in os.environ]
+        return f"{joined(missing, _MOST_NAMES)}, which is never stored: set it by hand" if missing else None
 
 
 class _Warnings(Provider):
@@ -157,4 +211,4 @@ class ProcessState(Library):
     """Each kind of it is read after every cell: a few microseconds at most."""
 
     packages = ("random", "os", "warnings")
-    ambient = (_Random(), _WorkingDirectory(), _Environment(), _Warnings())
+    ambient = (_Random(), _WorkingDirectory(), _Environment(), _Secrets(), _Warnings())

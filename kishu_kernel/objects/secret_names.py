@@ -1,0 +1,63 @@
+"""Which values are secrets: they are never stored, whatever becomes of them in the session.
+
+Law: what is no secret by its name is none. The patterns are a person's (`frontend.kernel.options`); of the environment
+there are some from the beginning.
+Neighbours: `session.keep_rules` asks for variables, `libraries.standard.process_state` for environment variables.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+
+ENVIRONMENT = (
+    *("*TOKEN*", "*SECRET*", "*PASSWORD*", "*PASSWD*", "*API_KEY*", "*APIKEY*", "*ACCESS_KEY*", "*PRIVATE_KEY*"),
+    *("*CREDENTIAL*", "AWS_*", "!TOKENIZER*"),
+)
+"""Patterns on names of environment variables, where nobody says otherwise."""
+
+HIDDEN = "(a secret, which is never stored)"
+"""Stands where a value would be shown."""
+
+
+def is_secret(name: str, patterns: Iterable[str]) -> bool:
+    """Whether one of these patterns matches a name, in any case, and none of those that begin with `!`."""
+    found = False
+    for pattern in patterns:
+        if fnmatchcase(name.lower(), pattern.lstrip("!").lower()):
+            if pattern.startswith("!"):
+                return False
+            found = True
+    return found
+
+
+class _Environment:
+    patterns: Sequence[str] = ENVIRONMENT
+
+
+def keep_out_of_environment(patterns: Sequence[str]) -> None:
+    """From now on these are the patterns on names of environment variables."""
+    _Environment.patterns = tuple(patterns)
+
+
+def is_secret_variable(name: str) -> bool:
+    """Whether an environment variable is a secret."""
+    return is_secret(name, _Environment.patterns)
+
+
+_marks: dict[str | bytes, str] = {}
+_marked: dict[str, str | bytes] = {}
+
+
+def mark_of(secret: str | bytes) -> str:
+    """What is stored in the place of a secret: in this process it leads back to it, in any other to nothing."""
+    if secret not in _marks:
+        _marks[secret] = uuid.uuid4().hex
+        _marked[_marks[secret]] = secret
+    return _marks[secret]
+
+
+def marked(mark: str) -> str | bytes | None:
+    """The secret that has this mark; None where another process gave it."""
+    return _marked.get(mark)
