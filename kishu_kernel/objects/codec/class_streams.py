@@ -28,6 +28,7 @@ import xxhash
 from kishu_kernel.model import Digest
 from kishu_kernel.model.dataclass import dataclass, field
 from kishu_kernel.objects.arrays import array_type
+from kishu_kernel.objects.attribute_dicts import by_attributes
 from kishu_kernel.objects.class_tokens import ClassTokens
 from kishu_kernel.objects.classes import derives, has_active_metaclass, module_name
 from kishu_kernel.objects.library import Reduction
@@ -35,6 +36,7 @@ from kishu_kernel.objects.library_globals import module_attribute_name
 from kishu_kernel.objects.questions import is_value_type
 from kishu_kernel.objects.rebuild.code import load_class
 from kishu_kernel.objects.reducers import Reducer, ReductionTable
+from kishu_kernel.process.native import untouched
 
 LONGEST = 1 << 18
 """Bytes of a class that is stored apart. What is longer is data, which was to be pickled once more for it."""
@@ -103,6 +105,7 @@ class ClassStreams:
     among_others: set[int] = field(default_factory=set)
     elsewhere: frozenset[bytes] = frozenset()
     _found: dict[int, ClassStream | None] = field(default_factory=dict)
+    _plain: dict[type, bool] = field(default_factory=dict)
 
     def reduce(self, cls: type) -> Reduction:
         """How the class is stored apart; NotImplemented where it is not."""
@@ -198,7 +201,8 @@ class ClassStreams:
             return _own_array(obj)
         if kind is functools._lru_cache_wrapper or (plain is not None and derives(kind, plain)):
             raise _NotApartError  # its cache is not stored, and yet can be told
-        return reducer.reduce(obj)
+        reduction = reducer.reduce(obj)
+        return by_attributes(obj, self._plain) if reduction is NotImplemented and untouched(obj) else reduction
 
 
 class _ClassPickler(cloudpickle.Pickler):  # type: ignore[misc]

@@ -15,6 +15,7 @@ from kishu_kernel.model import Payload
 from kishu_kernel.objects.codec.class_streams import LARGE, ClassStreams
 from kishu_kernel.objects.codec.pickling import decode, encode
 from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.process.native import untouched
 
 H = "class H:\n    def __init__(self, n): self.n = n\nh = H(3)"
 
@@ -160,3 +161,22 @@ def test_what_a_class_caches_is_not_taken_for_unchanged(session: Session) -> Non
     )
     found = session.loaded(session.stored("H", "h"))
     assert found["H"] is not session.live["H"]
+
+
+def test_what_stands_in_a_class_is_left_as_it_is(session: Session) -> None:
+    session.run("class Part:\n    def __init__(self): self.n = [1]\nclass H:\n    part = Part()")
+    first = ClassStreams(session.table).stream_of(session.live["H"])
+    untouched_before = untouched(session.live["H"].part)
+    assert vars(session.live["H"].part) == {"n": [1]}  # which makes it a `__dict__`
+    again = ClassStreams(session.table).stream_of(session.live["H"])
+    assert first is not None
+    assert again is not None
+    assert first.data == again.data
+    assert untouched_before or not untouched(Untouched())
+
+
+class Untouched:
+    """Its instances have their attributes in themselves, where that is seen."""
+
+    def __init__(self) -> None:
+        self.n = 1
