@@ -73,7 +73,7 @@ class BackgroundCode:
         self._hooks = hooks
         self._own_threads = {id(each): each for each in ([] if late else threading.enumerate())}
         self._own_uncounted = _thread._count() - _counted(threading.enumerate())
-        self._loops: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._loops: list[weakref.ref[Any]] = []
         self._seen = _NONE_SEEN
         self._kernels_handles: dict[int, Any] = {}
         """What loops keep for the kernel, by id: what was looked at once."""
@@ -158,9 +158,11 @@ class BackgroundCode:
     def _known_loops(self) -> list[Any]:
         """Returns the event loops that were seen to run cells."""
         running = asyncio._get_running_loop()
-        if running is not None and running not in self._loops:
-            self._loops.add(running)
-        return list(self._loops)
+        loops = [loop for each in self._loops if (loop := each()) is not None]
+        if running is not None and not any(each is running for each in loops):
+            loops.append(running)
+            self._loops = list(map(weakref.ref, loops))
+        return loops
 
     def _in_loop(self, loop: Any) -> bool:
         running = asyncio._get_running_loop() is loop
@@ -227,7 +229,10 @@ def _handles(loop: Any) -> list[Any]:
     """Returns what a loop of asyncio will call, soon, later, or when a file is ready."""
     handles = [*getattr(loop, "_ready", ()), *getattr(loop, "_scheduled", ())]
     selector = getattr(loop, "_selector", None)
-    for key in () if selector is None else list((selector.get_map() or {}).values()):
+    files = getattr(selector, "_fd_to_key", None)  # what the map looks up, one by one and slowly
+    if type(files) is not dict:
+        files = {} if selector is None else selector.get_map() or {}
+    for key in list(files.values()):
         handles += [handle for handle in key.data or () if handle is not None]
     return handles
 
