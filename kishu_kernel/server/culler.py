@@ -63,7 +63,8 @@ class KishuCuller(LoggingConfigurable):
             model = await self._kernels.model(kernel_id)
         except KishuError:
             return False
-        if model["execution_state"] in ("busy", "starting") or (model["connections"] and not self.connected):
+        # one that did not begin before the server listened is "starting" until it is used by a page
+        if model["execution_state"] == "busy" or (model["connections"] and not self.connected):
             return False
         last = datetime.fromisoformat(model["last_activity"].replace("Z", "+00:00"))  # Python 3.10 knows no Z
         return datetime.now(timezone.utc) - last > timedelta(seconds=self.idle_timeout)

@@ -105,6 +105,7 @@ def tidy(base: Path, rules: UpkeepRules, should_stop: Callable[[], bool]) -> Rem
     with suppress(OSError):
         make_missing(mark.parent)
         mark.touch(0o600)
+        mark.chmod(0o600)  # whatever the umask left of it
     return _counted(gone)
 
 

@@ -14,6 +14,7 @@ from kishu_kernel.detect.access import is_only_magic
 from kishu_kernel.model import CellRun, CellStatus
 from kishu_kernel.model.dataclass import dataclass, field
 from kishu_kernel.process.audit_hook import Recorder
+from kishu_kernel.process.tracing import untraced
 from kishu_kernel.session.running_cells import Ticket
 
 _INTERRUPTS = ("KeyboardInterrupt", "CancelledError")
@@ -48,6 +49,7 @@ class RecordedCell:
     thread: int = field(default_factory=threading.get_ident)
     _started: float = field(default_factory=time.perf_counter)
 
+    @untraced()
     def end(self, reply: Mapping[str, Any]) -> None:
         """Notes that the cell has ended. Called again it does nothing.
 

@@ -254,7 +254,9 @@ class TrackedShell:
     def _begin_cell(self, code: str, source: str, msg_id: str, main: bool, count: int) -> RecordedCell:
         """Begins to watch a cell; `_take` takes its checkpoint."""
         ticket = self._watch(source, main)
-        cell = RecordedCell(code, source, msg_id, count, ticket, start_recording() if self.settings.effects else None)
+        with untraced():
+            recorder = start_recording() if self.settings.effects else None
+            cell = RecordedCell(code, source, msg_id, count, ticket, recorder)
         if cell.ticket is not None:
             self.recorder.begin(msg_id)
         self.cells.add(cell)
