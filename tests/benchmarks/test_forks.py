@@ -20,6 +20,7 @@ def test_each_has_the_state_and_a_stopped_run_goes_on(tmp_path: Path, monkeypatc
     run = turns.run({1: {1: 1}}, (turns.SPARE, turns.OS_FORK))
     [record] = run.records()
     ours, forked = record["ways"][turns.SPARE], record["ways"][turns.OS_FORK]
+    assert "error" not in ours | forked
     assert {thing for thing, is_there in ours["there"].items() if not is_there} == set(ours["told"])
     assert len(ours["told"]) == 2
     assert not forked["there"]["an answer to a client's cell"]

@@ -90,6 +90,8 @@ class Ours:
                 raise BenchmarkError(f"forks differ: {printed}")
             files = {fork.connection_file for fork in forks}
             pids = [each.pid for each in running_forks() if each.connection_file in files]
+            if len(pids) != number:
+                raise BenchmarkError(f"{number} forks were made, and {len(pids)} are told to run")
             told = " ".join(each for fork in forks[:1] for each in fork.status()["warnings"])
             cell = probe(self.expected)
             yield Begun(
