@@ -23,7 +23,7 @@ from tests.store.values import checkpoint_id
 from .remotes import add, noise, refs, values
 
 if importlib.util.find_spec("moto") is None:
-    pytest.skip("an S3 server needs moto[server]", allow_module_level=True)
+    pytest.skip("an S3 server needs moto and flask", allow_module_level=True)
 
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "testing",
