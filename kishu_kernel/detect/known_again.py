@@ -86,10 +86,12 @@ class KnownAgain:
         self._shown = Unchanged()
         self._judgement = 0
         self._state: object = None
+        self._of_several_names: set[int] = set()
 
     def begin(self) -> None:
         """A judgement begins."""
         self._judgement += 1
+        self._of_several_names.clear()
         state = _state(self._table)
         if state != self._state:
             self._known.clear()
@@ -98,11 +100,14 @@ class KnownAgain:
         if self._judgement % _OFTEN == 0:
             last = self._judgement - _OFTEN
             self._known = {key: each for key, each in self._known.items() if each.judgement > last}
+        seen = set[int]()
+        for key in map(id, list(self._table.namespace.values())) if self._known else ():
+            (self._of_several_names if key in seen else seen).add(key)
 
     def find(self, obj: Any, bound: TokenOf) -> Fingerprint | None:
         """The fingerprint of what has not changed since it was walked; None where that is to be walked."""
         known = self._known.get(id(obj))
-        if known is None:
+        if known is None or id(obj) in self._of_several_names:  # names of one object share what a walk made, too
             return None
         if not known.shape.holds(obj):
             del self._known[id(obj)]

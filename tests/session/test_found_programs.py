@@ -170,6 +170,14 @@ FOUND: dict[str, list[str]] = {
         "%checkout 4",
         "%checkout 2",
     ],
+    "a class that two names are bound to": [
+        "a = [1]",
+        "import numbers\nclass H:\n    n = 0\n    def __init__(self, n=0): self.n = n",
+        "numbers.Number.register(H)",
+        "%checkout 2",
+        "%checkout 1",
+        "1 + 1",
+    ],
 }
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 _EXAMPLES = {"short": 25, "soak": 400}
 """Of a property that does not say how many."""
@@ -35,7 +35,8 @@ def prepare(config: pytest.Config) -> bool:
     """Sets how many examples a property is tried with. Whether this run is a soak."""
     soak = config.option.markexpr == "soak"
     for name, number in _EXAMPLES.items():
-        settings.register_profile(name, max_examples=number)
+        # how long a machine takes to make examples is no matter of tests
+        settings.register_profile(name, max_examples=number, suppress_health_check=[HealthCheck.too_slow])
     settings.load_profile("soak" if soak else "short")
     return soak
 
