@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from kishu_kernel.errors import StoreError
 from kishu_kernel.history.targets import BRANCH, HEAD, TAG
-from kishu_kernel.model.dataclass import dataclass
+from kishu_kernel.model.dataclass import dataclass, replace
 from kishu_kernel.store.base import Store
 
 DAY = 86400.0
@@ -62,32 +62,40 @@ def is_of_one_session(store: Store) -> bool:
     return sum(name.startswith(HEAD) for name in store.refs()) <= 1
 
 
-def removable(base: Path, rules: UpkeepRules, should_stop: Callable[[], bool] = lambda: False) -> list[Path]:
-    """The stores that may go, the one first that was not used for longest. Each that may is opened, to look for names.
+def removable(base: Path, rules: UpkeepRules) -> list[Path]:
+    """The stores that may go, the one first that was not used for longest. Each is opened, to look for names."""
+    return [path for path in _looked_at(base, rules) if path is not None]
 
-    Args:
-        should_stop: says whether to leave it at those that were found.
-    """
+
+def _looked_at(base: Path, rules: UpkeepRules) -> Iterator[Path | None]:
+    """Looks at one store after the other: yields it if it may go, else None."""
     from kishu_kernel.store.catalog.assignment import list_stores
     from kishu_kernel.store.catalog.removal import is_live
     from kishu_kernel.store.catalog.running_kernels import live_kernels
 
     now, listings, kernels = time.time(), list_stores(base), live_kernels()
     total = sum(each.bytes for each in listings)
-    found: list[Path] = []
     for each in reversed(listings):
         old = rules.max_age is not None and now - each.used > rules.max_age
         over = rules.limit is not None and total > rules.limit
-        if not (old or over) or should_stop():
+        if not (old or over):
             break  # all others were used later
         if (rules.everything or (each.is_nobodys and not _may_have_name(each.path))) and not is_live(each, kernels):
-            found.append(each.path)
             total -= each.bytes
-    return found
+            yield each.path
+        else:
+            yield None
 
 
 def tidy(base: Path, rules: UpkeepRules, should_stop: Callable[[], bool]) -> Removed:
-    """Removes what may go, once a day whoever asks. What cannot be removed now stays until then."""
+    """Removes what may go, once a day whoever asks. What cannot be removed now stays until then.
+
+    Where the last look was long ago, or is to come, nothing goes for its age: the clock may have jumped, and who comes
+    back after weeks has a day to look for what there is.
+
+    Args:
+        should_stop: asked after each store that was looked at: the next one who asks goes on, if any has gone.
+    """
     from kishu_kernel.store.catalog.paths import last_look
     from kishu_kernel.store.catalog.removal import remove_store
     from kishu_kernel.store.disk.directory import make_missing
@@ -95,13 +103,19 @@ def tidy(base: Path, rules: UpkeepRules, should_stop: Callable[[], bool]) -> Rem
     mark = last_look(base)
     gone: list[int] = []
     with suppress(OSError):
-        if time.time() - mark.stat().st_mtime < DAY:
+        ago = time.time() - mark.stat().st_mtime
+        if 0 <= ago < DAY:
             return Removed()
-    for path in removable(base, rules, should_stop):
+        if not 0 <= ago <= MAX_AGE:
+            rules = replace(rules, max_age=None)
+    for path in _looked_at(base, rules):
+        if path is not None:
+            with suppress(StoreError):
+                gone.append(remove_store(path))
         if should_stop():
-            return _counted(gone)  # the next one goes on
-        with suppress(StoreError):
-            gone.append(remove_store(path))
+            if gone:
+                return _counted(gone)
+            break
     with suppress(OSError):
         make_missing(mark.parent)
         mark.touch(0o600)

@@ -28,7 +28,7 @@ from kishu_kernel.store.catalog.about_file import (
     read_cells,
     write_about,
 )
-from kishu_kernel.store.catalog.paths import default_base, store_path
+from kishu_kernel.store.catalog.paths import default_base, is_of_session, store_path
 from kishu_kernel.store.disk import directory, store_files
 from kishu_kernel.store.disk.directory import DATA
 from kishu_kernel.store.disk.locks import FileLock, wait_for
@@ -72,8 +72,8 @@ class StoreListing:
 
     @property
     def is_nobodys(self) -> bool:
-        """Whether it is of a kernel without a notebook."""
-        return self.notebook is None or self.unattended
+        """Whether it is of a kernel without a notebook. One that a person brought here is not, though it has none."""
+        return self.unattended or (self.notebook is None and is_of_session(self.path))
 
 
 def list_stores(base: Path | None = None) -> list[StoreListing]:

@@ -13,9 +13,14 @@ from pathlib import Path, PurePath
 import xxhash
 
 from kishu_kernel.model import SessionId
+from kishu_kernel.model.pattern import pattern
 
 SLUG_LENGTH = 48
 """Characters. The strictest of the common file systems allows names of 143 bytes."""
+
+OF_SESSION = "session-"
+"""How the names of stores of kernels without a notebook begin."""
+_OF_NOTEBOOK = pattern(r".*-[0-9a-f]{16}(-\d+)?")
 
 
 def store_path(base: Path | None, notebook: str | None, session: SessionId) -> Path:
@@ -34,8 +39,13 @@ def store_path(base: Path | None, notebook: str | None, session: SessionId) -> P
     base = base or default_base()
     if not notebook:
         name = slug(session)
-        return base / (f"session-{name}" if name == session else f"session-{name}-{_mark(session)}")
+        return base / (f"{OF_SESSION}{name}" if name == session else f"{OF_SESSION}{name}-{_mark(session)}")
     return base / f"{slug(PurePath(notebook).stem)}-{_mark(os.path.normcase(os.path.abspath(notebook)))}"
+
+
+def is_of_session(store: Path) -> bool:
+    """Whether a store has the name that a kernel without a notebook gives it. In doubt it has not."""
+    return store.name.startswith(OF_SESSION) and not _OF_NOTEBOOK.fullmatch(store.name)
 
 
 def default_base() -> Path:

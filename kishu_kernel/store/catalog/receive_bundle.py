@@ -14,7 +14,7 @@ from kishu_kernel.errors import RequestError
 from kishu_kernel.model import SessionId
 from kishu_kernel.store.catalog.about_file import ABOUT, About, file_state, read_cells, write_about
 from kishu_kernel.store.catalog.assignment import find_assignment
-from kishu_kernel.store.catalog.paths import slug
+from kishu_kernel.store.catalog.paths import OF_SESSION, slug
 from kishu_kernel.store.disk import store_files
 from kishu_kernel.store.disk.directory import DATA
 from kishu_kernel.store.maintenance.bundle_format import Content, Progress
@@ -50,7 +50,8 @@ def give_to(path: Path, notebook: str) -> None:
 
 
 def free_place(base: Path, name: str) -> Path:
-    """The first of `name`, `name-2`, `name-3`, ... that does not exist."""
+    """The first of `name`, `name-2`, `name-3`, ... that does not exist. A person has put it there: no kernel's name."""
+    name = f"of-{name}" if name.startswith(OF_SESSION) else name
     paths = (base / (name if number == 1 else f"{name}-{number}") for number in count(1))
     return next(path for path in paths if not os.path.lexists(path))
 

@@ -10,6 +10,7 @@ import pytest
 
 from kishu_kernel.model import SessionId
 from kishu_kernel.store import LmdbStore
+from kishu_kernel.store.catalog.about_file import ABOUT
 from kishu_kernel.store.catalog.assignment import claim_store, list_stores
 from kishu_kernel.store.disk.directory import DATA
 from tests.frontend.command.commanding import LARGE, fill, in_json, of, ok, put, refused, run, write_notebook
@@ -103,6 +104,17 @@ def test_prune_takes_what_nobody_will_go_back_to(base: Path, book: Path) -> None
     assert [each["name"] for each in in_json("stores", "--prune", "--all", "-n")["stores"]] == [book.name, named.name]
     ok("stores", "--prune", "--all", "--older-than", "100d", "-y")
     assert left(base) == {named}
+
+
+def test_what_a_person_brought_here_does_not_go_by_its_age(base: Path, book: Path, tmp_path: Path) -> None:
+    """A history that was imported has no notebook, as little as one whose notebook is not known any more."""
+    run_left = nameless(base, "run", 1)
+    ok("export", run_left.name, f"{run_left.name}.kishu")
+    brought = aged(Path(in_json("import", f"{run_left.name}.kishu")["path"]), 99)
+    (book / ABOUT).unlink()
+    aged(book, 99)
+    assert ok("stores", "--prune", "-y") == "No store is to be removed.\n"
+    assert left(base) == {run_left, brought, book}
 
 
 @pytest.mark.parametrize("wrong", [("--yes",), ("--limit", "1GB"), ("--prune", "--older-than", "soon")])
