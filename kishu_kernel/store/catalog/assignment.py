@@ -363,8 +363,15 @@ def _unused(own: Path) -> Path:
 
 @contextmanager
 def exclusively(base: Path) -> Iterator[None]:
-    """A lock on all stores: two processes that look at once would claim the same one, or one that is being removed."""
+    """As `locked`, of a directory that is made where it is missing, and this user's alone."""
     directory.make_private(base)
+    with locked(base):
+        yield
+
+
+@contextmanager
+def locked(base: Path) -> Iterator[None]:
+    """A lock on all stores: two processes that look at once would claim the same one, or one that is being removed."""
     try:
         lock = FileLock(Path(os.path.realpath(base)))
     except OSError as error:

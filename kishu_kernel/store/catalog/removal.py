@@ -14,7 +14,7 @@ from pathlib import Path
 from kishu_kernel.errors import StoreError
 from kishu_kernel.store.catalog import running_kernels
 from kishu_kernel.store.catalog.about_file import ABOUT
-from kishu_kernel.store.catalog.assignment import StoreListing, exclusively, listing_of
+from kishu_kernel.store.catalog.assignment import StoreListing, listing_of, locked
 from kishu_kernel.store.disk import store_files
 
 
@@ -35,7 +35,7 @@ def remove_store(path: Path) -> int:
     Raises:
         StoreError: there is none, a process has it open or a kernel runs for its notebook, or the disk fails.
     """
-    with exclusively(path.parent):  # nobody claims it meanwhile
+    with locked(path.parent):  # nobody claims it meanwhile
         listing = listing_of(path)
         if listing is None:
             raise StoreError(f"there is no store at {path}")

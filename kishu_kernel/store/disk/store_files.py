@@ -118,6 +118,8 @@ def remove(path: Path, *others: str) -> None:
         integrity.forget_verified(place)
         with suppress(OSError):
             place.rmdir()
+            if path.is_symlink():  # where it led is nothing any more, and a new store could not be made there
+                path.unlink()
 
 
 @contextmanager

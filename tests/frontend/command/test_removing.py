@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
+import stat
+import sys
 import time
 from pathlib import Path
 
@@ -115,6 +118,24 @@ def test_what_a_person_brought_here_does_not_go_by_its_age(base: Path, book: Pat
     aged(book, 99)
     assert ok("stores", "--prune", "-y") == "No store is to be removed.\n"
     assert left(base) == {run_left, brought, book}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="permissions of POSIX, and links")
+def test_rm_leaves_alone_what_is_around_a_store(base: Path, book: Path, tmp_path: Path) -> None:
+    """A directory of a person's with a store in it stays as open as it was; a link to one goes, too."""
+    project = tmp_path / "project"
+    project.mkdir()
+    project.chmod(0o755)
+    shutil.copytree(book, project / "copy")
+    ok("rm", "./project/copy", "-y")
+    assert [*project.iterdir()] == []
+    assert stat.S_IMODE(project.stat().st_mode) == 0o755
+    book.rename(project / "moved")
+    book.symlink_to(project / "moved")
+    ok("rm", "book.ipynb", "-y")
+    assert [*project.iterdir()] == []
+    fill(claim_store(base, str(tmp_path / "book.ipynb"), SessionId("s")).path)
+    assert left(base) == {book}
 
 
 @pytest.mark.parametrize("wrong", [("--yes",), ("--limit", "1GB"), ("--prune", "--older-than", "soon")])
