@@ -67,6 +67,20 @@ def test_a_notebook_that_is_replaced_stays_as_open_as_it_was(start: Start, tmp_p
     assert stat.S_IMODE(there.stat().st_mode) == 0o644
 
 
+def test_a_directory_in_which_a_store_is_put_stays_as_open_as_it_was(start: Start, tmp_path: Path) -> None:
+    kernel = start()
+    kernel.ok("x = 1")
+    store = kernel.done("status")["store"]["path"]
+    kernel.close()
+    there = tmp_path / "there"
+    there.mkdir()
+    there.chmod(0o755)
+    command(tmp_path, 0o022, "export", store, "book.kishu")
+    command(tmp_path, 0o022, "import", "book.kishu", "--to", "there/store")
+    assert stat.S_IMODE(there.stat().st_mode) == 0o755
+    assert open_to_others(there) == {}
+
+
 @pytest.mark.parametrize(("mode", "way_out"), [(0o660, "chmod 600"), (0o602, "chmod 600")])
 def test_a_kernel_says_which_key_it_does_not_use(start: Start, tmp_path: Path, mode: int, way_out: str) -> None:
     key = tmp_path / "key"

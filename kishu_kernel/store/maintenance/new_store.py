@@ -24,12 +24,13 @@ def appearing(path: Path) -> Iterator[Path]:
     """A new directory beside `path`, to be filled; it gets that name at the end, or is removed after an error.
 
     Raises:
-        StoreError: there is something at `path`.
+        StoreError: there is something at `path`, or the directory around it belongs to another user.
         OSError: the disk failed.
     """
     if os.path.lexists(path) and not (path.is_dir() and not path.is_symlink() and not os.listdir(path)):
         raise StoreError(f"there is something at {path} already: name another place for the store")
-    directory.make_private(path.parent)
+    directory.make_missing(path.parent)
+    directory.check_owner(path.parent)  # that it is open to others is somebody's wish: it is left so
     place = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=path.parent))
     try:
         place.chmod(0o700)  # whatever the umask left of it
