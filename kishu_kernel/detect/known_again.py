@@ -17,6 +17,7 @@ import copyreg
 import enum
 import sys
 import weakref
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -37,6 +38,7 @@ from kishu_kernel.objects.classes import (
     module_contents,
 )
 from kishu_kernel.objects.code_reductions import is_module_dict
+from kishu_kernel.objects.library_globals import version_of_class_globals
 from kishu_kernel.objects.moment import Unchanged
 from kishu_kernel.objects.notebook_classes import notebook_reduction_of
 from kishu_kernel.objects.own_modules import held_since_import, tracked_modules
@@ -45,6 +47,7 @@ from kishu_kernel.objects.questions import (
     library_reduction_of_users_class,
     reduction_of,
     refusal_of,
+    version_of_globals,
 )
 from kishu_kernel.objects.reducers import Reducer, ReductionTable
 from kishu_kernel.objects.registry import registry
@@ -61,6 +64,7 @@ class _Known:
     Attributes:
         references: what stands for classes and functions in it that go by their names; None: for a method of a class.
         tokens: those of the notebook's classes in it; None: one is walked, and is bound to no variable.
+        libraries: classes of libraries that it has instances of, and the version of what these and their modules hold.
         judgement: the last one that it was met in.
     """
 
@@ -70,6 +74,7 @@ class _Known:
     kinds: list[weakref.ref[type]]
     references: list[tuple[weakref.ref[Any], bytes | None]]
     tokens: list[tuple[weakref.ref[type], bytes | None]]
+    libraries: list[tuple[weakref.ref[type], tuple[int, ...]]]
     judgement: int
 
 
@@ -86,12 +91,12 @@ class KnownAgain:
         self._shown = Unchanged()
         self._judgement = 0
         self._state: object = None
-        self._of_several_names: set[int] = set()
+        self._of_several_names: set[int] | None = None
 
     def begin(self) -> None:
         """A judgement begins."""
         self._judgement += 1
-        self._of_several_names.clear()
+        self._of_several_names = None
         state = _state(self._table)
         if state != self._state:
             self._known.clear()
@@ -100,14 +105,11 @@ class KnownAgain:
         if self._judgement % _OFTEN == 0:
             last = self._judgement - _OFTEN
             self._known = {key: each for key, each in self._known.items() if each.judgement > last}
-        seen = set[int]()
-        for key in map(id, list(self._table.namespace.values())) if self._known else ():
-            (self._of_several_names if key in seen else seen).add(key)
 
     def find(self, obj: Any, bound: TokenOf) -> Fingerprint | None:
         """The fingerprint of what has not changed since it was walked; None where that is to be walked."""
         known = self._known.get(id(obj))
-        if known is None or id(obj) in self._of_several_names:  # names of one object share what a walk made, too
+        if known is None or self._has_several_names(obj):  # they share what a walk made, too
             return None
         if not known.shape.holds(obj):
             del self._known[id(obj)]
@@ -120,6 +122,9 @@ class KnownAgain:
             each = named()
             if each is None or lasting(each) != reference or (reference is None and not _is_in_class(each)):
                 return None
+        for cls, version in known.libraries:
+            if (each := cls()) is None or version_of_class_globals(each) != version:
+                return None
         codes, kinds = _all(known.codes), _all(known.kinds)
         if codes is None or kinds is None:
             return None
@@ -129,13 +134,20 @@ class KnownAgain:
             found.digest, found.links, codes=codes, dynamic=found.dynamic, classes=found.classes, kinds=kinds
         )
 
+    def _has_several_names(self, obj: Any) -> bool:
+        if self._of_several_names is None:  # most judgements of most sessions ask for nothing that is known
+            times = Counter(map(id, list(self._table.namespace.values())))
+            self._of_several_names = {key for key, count in times.items() if count > 1}
+        return id(obj) in self._of_several_names
+
     def walked(self, obj: Any, walk: Callable[[Any], tuple[Fingerprint, bool]], bound: TokenOf) -> Fingerprint:
         """The fingerprint that a walk finds, to be known again.
 
         Args:
             walk: tells it, and whether a reduction hid something.
         """
-        shape = None if self._state is None else shape_of(obj, lambda cls: bound(cls) is None)
+        is_told = self._state is not None and (not derives(type(obj), type) or _shows_itself(obj))
+        shape = shape_of(obj, lambda cls: bound(cls) is None) if is_told else None
         found, hid = walk(obj)
         if shape is not None and not hid and _is_all_told(found):
             self._note(obj, shape, found, bound)
@@ -146,17 +158,23 @@ class KnownAgain:
         if sealed is None:  # something has run meanwhile
             return
         links, (classes, kinds, functions) = sealed
-        tokens, references = (
-            list[tuple[weakref.ref[type], bytes | None]](),
-            list[tuple[weakref.ref[Any], bytes | None]](),
-        )
-        if not all(map(self._is_shown, kinds)):
-            return
+        tokens = list[tuple[weakref.ref[type], bytes | None]]()
+        references = list[tuple[weakref.ref[Any], bytes | None]]()
+        libraries = list[tuple[weakref.ref[type], tuple[int, ...]]]()
+        for kind in kinds:
+            version = version_of_globals(kind)
+            if version is None or not self._is_shown(kind):
+                return
+            if version:
+                libraries.append((weakref.ref(kind), version))
         for cls in classes:
             if not has_pythons_metaclass(cls):
                 return
             if is_notebooks(cls):
-                tokens.append((weakref.ref(cls), bound(cls)))
+                token = bound(cls)
+                if token is None and not _shows_itself(cls):
+                    return
+                tokens.append((weakref.ref(cls), token))
             elif class_reduction_of(cls) is not None or not is_genuine(cls):
                 return
             elif reference := self._table.lasting_references.get(cls):  # else the walk did not come to it
@@ -169,7 +187,7 @@ class KnownAgain:
                 return
         told = Fingerprint(found.digest, links, dynamic=found.dynamic, classes=found.classes)
         codes, met = _weakly(found.codes), _weakly(found.kinds)
-        self._known[id(obj)] = _Known(shape, told, codes, met, references, tokens, self._judgement)
+        self._known[id(obj)] = _Known(shape, told, codes, met, references, tokens, libraries, self._judgement)
 
     def _is_shown(self, kind: type) -> bool:
         """Whether instances go by what stands in them."""
@@ -191,7 +209,16 @@ def _state(table: ReductionTable) -> object:
     if tracked_modules or held_since_import or _PICKLE_BY_VALUE_MODULES:
         return None
     ways = tuple(map(dict_version, (copyreg.dispatch_table, *Pickler.dispatch_table.maps[:1])))
-    return (registry.generation, len(table.refused), abc.get_cache_token(), ways) if all(ways) else None
+    metaclasses = version_of_class_globals(abc.ABCMeta), version_of_class_globals(enum.EnumMeta)
+    known = all(ways) and all(metaclasses)
+    return (registry.generation, len(table.refused), abc.get_cache_token(), ways, metaclasses) if known else None
+
+
+def _shows_itself(cls: type) -> bool:
+    """Whether a class that is walked is what stands in it: nothing of its metaclass, and nothing registered with it."""
+    if not has_pythons_metaclass(cls):
+        return False
+    return type(cls) is not abc.ABCMeta or not abc._get_dump(cls)[0]  # type: ignore[attr-defined]
 
 
 def _is_all_told(found: Fingerprint) -> bool:

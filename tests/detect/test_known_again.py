@@ -128,14 +128,15 @@ def session(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 class Judge:
     """Takes the fingerprints of all, cell after cell."""
 
-    def __init__(self, session: dict[str, Any]) -> None:
+    def __init__(self, session: dict[str, Any], *more: str) -> None:
         self.session = session
+        self.names = (*NAMES, *more)
         self.table = ReductionTable(session)
         self.again = KnownAgain(self.table)
         self.walked: list[str] = []
 
     def prints(self, again: KnownAgain | None) -> dict[str, Fingerprint]:
-        variables = {name: self.session[name] for name in NAMES}
+        variables = {name: self.session[name] for name in self.names}
         while True:
             bound = BoundClasses(self.table, variables, trust=again is not None)
             of = Fingerprinter(self.table, bound=bound.token_of, again=again)
@@ -162,6 +163,43 @@ def test_a_change_is_seen(session: dict[str, Any], change: str) -> None:
     for _ in range(3):
         assert list(told(judge.cell())) == list(told(judge.prints(None)))
     exec(change, session)
+    for _ in range(2):
+        assert list(told(judge.cell())) == list(told(judge.prints(None)))
+
+
+ELSEWHERE = {
+    "a metaclass that no variable is bound to": (
+        "class Made(type): level = 1\nclass more(metaclass=Made): pass\ndel Made",
+        "type(more).level = 2",
+    ),
+    "a class that is registered with another": (
+        "class Told: data = [1]\nBase.register(Told)\nmore = Told()\ndel Told",
+        "more.data.append(2)",
+    ),
+    "what goes by the name that its library has for it": (
+        "import calendar\nmore = [calendar.c]",
+        "patch.setattr(calendar, 'c', calendar.TextCalendar())",
+    ),
+    "what belongs to the library of an instance": (
+        "import argparse\nmore = argparse.Namespace(room=hall)\nhall.more = argparse.Namespace(things=hall.things)",
+        "patch.setattr(argparse, 'shared', hall.things, raising=False)",
+    ),
+    "what belongs to the library of a metaclass": (
+        "more = Base.all = [1]",
+        "patch.setattr(abc, 'shared', more, raising=False)",
+    ),
+}
+
+
+@pytest.mark.parametrize(("setup", "change"), ELSEWHERE.values(), ids=ELSEWHERE)
+def test_a_change_elsewhere_is_seen(
+    session: dict[str, Any], monkeypatch: pytest.MonkeyPatch, setup: str, change: str
+) -> None:
+    exec(setup, session)
+    judge = Judge(session, "more")
+    for _ in range(3):
+        assert list(told(judge.cell())) == list(told(judge.prints(None)))
+    exec(change, session, {"patch": monkeypatch})
     for _ in range(2):
         assert list(told(judge.cell())) == list(told(judge.prints(None)))
 
