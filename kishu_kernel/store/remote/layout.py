@@ -25,7 +25,7 @@ from __future__ import annotations
 import hashlib
 import re
 import struct
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 import zstandard
@@ -55,6 +55,24 @@ _NAME = re.compile(r"writes/[0-9a-f]{32}/[0-9a-f]{64}")
 _LENGTH = struct.Struct("<I")
 _BODY_DIGEST = 16
 _MOST = 2 * MAX_CHUNK_SIZE
+
+
+def batches(items: Iterable[tuple[Result, int]]) -> Iterator[list[Result]]:
+    """Groups of about PACK_BYTES, in their order.
+
+    Args:
+        items: what is to be sent or read, and the bytes of each.
+    """
+    batch: list[Result] = []
+    size = 0
+    for item, length in items:
+        if batch and size + length > PACK_BYTES:
+            yield batch
+            batch, size = [], 0
+        batch.append(item)
+        size += length
+    if batch:
+        yield batch
 
 
 class Place(NamedTuple):

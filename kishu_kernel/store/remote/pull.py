@@ -116,7 +116,8 @@ class _Pull:
         self._in_use = in_use
 
     def run(self) -> Pulled:
-        link, empty = self._linked()
+        known, empty = self._linked()
+        link = known or new_link(self._objects.url)
         holdings = read_holdings(self._objects, link)
         if holdings.head is None:
             raise RemoteError(f"there is no history at {self._objects.url}: push one there first")
@@ -136,19 +137,18 @@ class _Pull:
             link.seen(holdings.number, holdings.head, holdings.segments), received={**received, **refs["set"]}
         )
         self._store.write(
-            lambda txn: self._put(txn, values, local, digests, refs, link),
+            lambda txn: self._put(txn, values, local, digests, refs, (known, link)),
             sum(map(len, values.values())) + _PAGE * len(values),
         )
         tables = [table for table, _ in values]
         return Pulled(tables.count("checkpoints"), tables.count("versions"), chunks, size, tuple(sorted(refs["set"])))
 
-    def _linked(self) -> tuple[Link, bool]:
+    def _linked(self) -> tuple[Link | None, bool]:
         """What the store knows of this remote, and whether it is empty."""
         with self._store.reading() as txn:
             link = read_link(txn, self._tables)
             empty = not txn.stat(self._tables["checkpoints"])["entries"]
-        link = link or new_link(self._objects.url)
-        if link.url != self._objects.url:
+        if link is not None and link.url != self._objects.url:
             raise RemoteError(f"the remote of this history is {link.url}: pull from there")
         return link, empty
 
@@ -232,7 +232,7 @@ class _Pull:
             by_pack.setdefault(place.pack, []).append((place, digest))
         total, done = sum(holdings.chunks[digest].length for digest in missing), 0
         for pack, places in by_pack.items():
-            for batch in _batches(sorted(places)):
+            for batch in layout.batches((each, each[0].length) for each in sorted(places)):
                 values = self._objects.get_parts(pack, [(place.start, place.length) for place, _ in batch])
                 for (place, digest), value in zip(batch, values, strict=True):
                     verified_chunk(place.table, digest, value)
@@ -276,18 +276,19 @@ class _Pull:
         local: dict[RowKey, bytes],
         digests: Iterable[bytes],
         refs: dict[str, dict[str, CheckpointId]],
-        link: Link,
+        links: tuple[Link | None, Link],
     ) -> None:
         """Put all rows, names and the link, unless the store was changed meanwhile."""
-        if not all(self._has(txn, digest) for digest in digests):
+        before, link = links
+        if read_link(txn, self._tables) != before or not all(self._has(txn, digest) for digest in digests):
             raise _ChangedError
         for (table, key), value in values.items():
             if txn.get(key, db=self._tables[table]) != local.get((table, key)):
                 raise _ChangedError
             txn.put(key, value, db=self._tables[table])
         for name, id in refs["set"].items():
-            key, before = schema.ref_key(name), refs["before"].get(name)
-            if txn.get(key, db=self._tables["refs"]) != (before and schema.checkpoint_key(before)):
+            key, was = schema.ref_key(name), refs["before"].get(name)
+            if txn.get(key, db=self._tables["refs"]) != (was and schema.checkpoint_key(was)):
                 raise _ChangedError
             txn.put(key, schema.checkpoint_key(id), db=self._tables["refs"])
         write_link(txn, self._tables, link)
@@ -301,16 +302,3 @@ def _check_meta(key: bytes, value: bytes) -> None:
         fits = schema.encode_made(schema.decode_made(value)).key == key
     if not fits:
         raise StoreError("what it says of who made it is damaged")
-
-
-def _batches(places: list[tuple[Place, bytes]]) -> Iterable[list[tuple[Place, bytes]]]:
-    batch: list[tuple[Place, bytes]] = []
-    size = 0
-    for each in places:
-        if batch and size + each[0].length > layout.PACK_BYTES:
-            yield batch
-            batch, size = [], 0
-        batch.append(each)
-        size += each[0].length
-    if batch:
-        yield batch

@@ -28,6 +28,8 @@ from kishu_kernel.store.remote.link import Link, new_link, read_link, write_link
 from kishu_kernel.store.remote.objects import Objects
 
 if TYPE_CHECKING:
+    from lmdb import Transaction
+
     from kishu_kernel.store.disk.environment import Environment
 
 ATTEMPTS = 30
@@ -107,7 +109,7 @@ class _Push:
                 raise RemoteError(f"this push to {self._objects.url} took days: push again, and it begins anew")
             head = Head(link.history or secrets.token_hex(16), link.pending, manifest)
             if self._lead(holdings.number + 1, head):
-                self._keep_link(link.seen(holdings.number + 1, head, added).settled(head.write))
+                self._end(link, holdings.number + 1, head, added)
                 tables = [table for table, _ in plan.rows]
                 return Pushed(tables.count("checkpoints"), tables.count("versions"), len(plan.chunks), self._sent)
         raise RemoteError(f"others push to {self._objects.url} all the time: try again")
@@ -151,13 +153,23 @@ class _Push:
     def _keep_link(self, link: Link) -> None:
         self._store.write(lambda txn: write_link(txn, self._tables, link), _PAGE)
 
+    def _end(self, link: Link, number: int, head: Head, segments: list[str]) -> None:
+        """The push has ended. What a pull of another process has remembered meanwhile stays."""
+
+        def remember(txn: Transaction[bytes]) -> None:
+            now = read_link(txn, self._tables)
+            known = now if now is not None and now.replica == link.replica else link
+            write_link(txn, self._tables, known.seen(number, head, segments).settled(head.write))
+
+        self._store.write(remember, _PAGE)
+
     # -- sending
 
     def _send(self, link: Link, holdings: Holdings, plan: Lacking) -> tuple[str, list[str]]:
         """Send all but the head. The name of the manifest, and those of new segments."""
         packs = dict(self._packs(link.pending, plan))
         names: list[str] = []
-        batches = list(_batches(plan.rows))
+        batches = list(layout.batches(plan.rows.items()))
         for number, batch in enumerate(batches):
             keys, values = {}, []
             with self._store.reading() as txn:
@@ -176,7 +188,7 @@ class _Push:
 
     def _packs(self, write: str, plan: Lacking) -> Iterator[tuple[str, tuple[tuple[str, bytes, int, int], ...]]]:
         """Send the chunks, in packs: the name of each, and what is in it. They are read when their turn comes."""
-        for batch in _batches(plan.chunks):
+        for batch in layout.batches(plan.chunks.items()):
             places, parts, start = [], [], 0
             with self._store.reading(LoadError) as txn:
                 for digest in batch:
@@ -209,17 +221,3 @@ class _Push:
             return True
         # a try whose answer got lost may have created it, and be refused now
         return layout.decode_head(self._objects.get(layout.head_name(number))).write == head.write
-
-
-def _batches(sizes: dict[layout.Result, int]) -> Iterator[list[layout.Result]]:
-    """Groups of about PACK_BYTES."""
-    batch: list[layout.Result] = []
-    size = 0
-    for key, length in sizes.items():
-        if batch and size + length > layout.PACK_BYTES:
-            yield batch
-            batch, size = [], 0
-        batch.append(key)
-        size += length
-    if batch:
-        yield batch

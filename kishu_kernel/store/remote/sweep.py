@@ -7,8 +7,9 @@ on objects nearly so old (`push.FRESH`, `push.SLOWEST`).
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
+from kishu_kernel.errors import RemoteError
 from kishu_kernel.model.dataclass import dataclass
 from kishu_kernel.store.remote.holdings import read_holdings
 from kishu_kernel.store.remote.layout import object_name
@@ -37,7 +38,9 @@ def sweep(objects: Objects, grace: timedelta = GRACE, dry_run: bool = False) -> 
     """
     objects.put(_CLOCK, b"")
     listed = list(objects.list("writes/"))
-    now = max((each.modified for each in listed), default=datetime.min)
+    now = next((each.modified for each in listed if each.name == _CLOCK), None)
+    if now is None:
+        raise RemoteError(f"the remote {objects.url} does not list what was just put there: try again later")
     holdings = read_holdings(objects, None)
     named = {_CLOCK, *holdings.segments} | ({holdings.head.manifest} if holdings.head else set())
     for segment in holdings.segments.values():

@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -20,6 +21,7 @@ from kishu_kernel.store.format.signing import Signer
 from kishu_kernel.store.maintenance.trust import trust
 from kishu_kernel.store.remote import layout
 from kishu_kernel.store.remote.clone import clone
+from kishu_kernel.store.remote.holdings import read_holdings
 from kishu_kernel.store.remote.layout import Segment, object_name
 from kishu_kernel.store.remote.objects import Objects, connect
 from kishu_kernel.store.remote.pull import Pulled, pull
@@ -249,6 +251,22 @@ def test_many_who_push_at_once(here: Path, tmp_path: Path, remote: Objects) -> N
     assert {f"branch/line-{number}" for number in range(4)} <= {*refs(here)}
 
 
+def test_a_push_during_a_pull_is_not_forgotten(here: Path, tmp_path: Path, remote: Objects) -> None:
+    """Two commands at once, of one store: else it would be taken for a copy that another one has pushed from."""
+    push(here, remote)
+    there = tmp_path / "there"
+    clone(remote, there)
+    add(here, 3)
+    push(here, remote)
+    add(there, 4, parent=2, branch="other")
+    pushed: list[Pushed] = []
+    pull(there, remote, lambda *_: None if pushed else pushed.append(push(there, remote)))
+    assert [each.checkpoints for each in pushed] == [1]
+    assert push(there, remote) == Pushed()
+    assert len(read_holdings(remote, None).manifest.replicas) == 2
+    assert {*values(there)} == {checkpoint_id(number) for number in (1, 2, 3, 4)}
+
+
 def test_a_copied_directory_is_a_replica_of_its_own(here: Path, tmp_path: Path, remote: Objects) -> None:
     push(here, remote)
     shutil.copytree(here, tmp_path / "copy")
@@ -390,3 +408,14 @@ def test_a_sweep_removes_what_nothing_names(here: Path, tmp_path: Path, remote: 
     assert sweep(remote, timedelta()).removed == 0
     clone(remote, tmp_path / "there")
     assert len(values(tmp_path / "there")) == 2
+
+
+def test_an_object_of_a_clock_that_was_ahead_makes_no_other_old(here: Path, tmp_path: Path) -> None:
+    remote = connect((tmp_path / "remote").as_uri())
+    push(here, remote)
+    ahead = min((tmp_path / "remote" / "writes").rglob("*"), key=lambda path: path.is_dir())
+    os.utime(ahead, (0, time.time() + 400 * 86400))
+    add(here, 3)
+    with pytest.raises(Interrupted):
+        push(here, Failing(remote, 7))
+    assert sweep(remote).removed == 0  # that push may go on
