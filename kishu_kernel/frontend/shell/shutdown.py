@@ -94,8 +94,11 @@ class Shutdown:
         """
         if self._begin(self._seconds):
             with suppress(Exception):  # the kernel ends, whatever is wrong with us
-                if restart or not self._dropped():
+                if restart:
                     self._write_in_time()
+                elif not self._dropped():
+                    self._write_in_time()
+                    self._tidy()
             self._close()
 
     def on_exit(self) -> None:
@@ -105,6 +108,7 @@ class Shutdown:
                 if not self._dropped():
                     self._shell.session.settle_within(self._seconds)
                     self._shell.session.writer.flush_within(None)
+                    self._tidy()
             self._close()
 
     def detach(self) -> None:
@@ -118,14 +122,20 @@ class Shutdown:
 
     def _dropped(self) -> bool:
         """Lets the store go, with what waits to be written, if nobody will go back to it."""
+        if not self._shell.fate.may_go:  # then what waits is written before anything is waited for
+            return False
         cells = self._shell.cells
         if threading.current_thread() is not threading.main_thread():
             cells.wait_for_pending(min(CHECKPOINT_SECONDS, self._seconds_left()))
         if any(cells):
             return False
-        enough = time.monotonic() + TIDY_SECONDS
-        self._shell.fate.tidy(lambda _: None, lambda: time.monotonic() > enough)
+        self._tidy()
         return self._shell.fate.drop()
+
+    def _tidy(self) -> None:
+        """Removes what others have left, for a moment."""
+        enough = time.monotonic() + min(TIDY_SECONDS, self._seconds_left())
+        self._shell.fate.tidy(lambda _: None, lambda: time.monotonic() > enough)
 
     def _on_signal(self, number: int) -> None:
         """A signal ends the process. Called on a thread of the listener's."""

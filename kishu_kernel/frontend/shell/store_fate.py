@@ -55,11 +55,16 @@ class StoreFate:
         self._opener.remove()
         return True
 
-    def _is_needless(self) -> bool:
-        timeline, opener = self._session.writer.opened, self._opener
-        if self._keep == "always" or timeline is None or not opener.is_of_no_notebook:
+    @property
+    def may_go(self) -> bool:
+        """Whether the store goes, as far as can be told without a look into it."""
+        if self._keep == "always" or self._session.writer.opened is None or not self._opener.is_of_no_notebook:
             return False
-        if self._keep == "on failure" and (self._failed or self.attended):
+        return self._keep == "never" or not (self._failed or self.attended)
+
+    def _is_needless(self) -> bool:
+        timeline = self._session.writer.opened
+        if timeline is None or not self.may_go:
             return False
         from kishu_kernel.session.upkeep import has_name, is_of_one_session
 
