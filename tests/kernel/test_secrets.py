@@ -85,7 +85,8 @@ def test_in_a_new_kernel_it_is_made_again_or_told(start: Start, tmp_path: Path) 
     kernel = begun(start, tmp_path)
     plan = kernel.done("resume")["plan"]
     assert "MY_API_KEY" in str(plan["lost"])
-    assert "json.api_key, which is never stored" in str(plan["lost"])
+    assert "json.api_key, which is never stored: set it by hand" in str(plan["lost"])
+    assert "AWS_REGION and MY_API_KEY, which are never stored: set them by hand" in str(plan["lost"])
     assert [step["execution_count"] for step in plan["replay"]] == [1, 2, 3]
     assert kernel.value("(token, copy, my_token is pair, tokenizer)") == ("first", "first", True, "nialp")
     kernel.ok("import os, json; have = 'MY_API_KEY' in os.environ, os.environ['PLAIN'], hasattr(json, 'api_key')")

@@ -39,7 +39,7 @@ def push(ctx: click.Context, name: str, url: str | None, directory: Path | None,
     """Send what is missing of this history to its remote.
 
     URL is s3://BUCKET/PATH, gs://..., az://... or file:///PATH, a place for this history alone; it is remembered.
-    Credentials are taken from the environment. Others can push to the same remote: each keeps the own lines. Who can
+    Credentials are taken from the environment. Others can push to the same remote: each keeps their own lines. Who can
     read the place can read the history.
 
     It needs the extra "remote": pip install 'kishu-kernel[remote]'.
@@ -76,7 +76,7 @@ def pull(ctx: click.Context, name: str, directory: Path | None, for_programs: bo
     from kishu_kernel.store.catalog.running_kernels import live_in
     from kishu_kernel.store.remote.pull import pull as pulled
 
-    remote = _remote_of(path, name, None)
+    remote = _remote_of(path, name, None, make=False)
     with ProgressBar(f"Pulling from {remote.url}") as bar:
         got = pulled(path, remote, bar, in_use=bool(live_in(path)))
     names = [each.partition("/")[2] for each in got.names if not each.startswith("head/")]
@@ -115,7 +115,7 @@ def clone(ctx: click.Context, url: str, notebook: str | None, directory: Path | 
     from kishu_kernel.store.catalog.receive_clone import receive_clone
     from kishu_kernel.store.remote.objects import connect
 
-    remote = connect(url)
+    remote = connect(url, make=False)
     with ProgressBar(f"Cloning {remote.url}") as bar:
         path, got = receive_clone(base, remote, notebook, bar)
     if for_programs:
@@ -158,7 +158,7 @@ def remote(
     from kishu_kernel.store.remote.objects import connect
 
     if sweeping:
-        _sweep(_remote_of(path, name, None), for_programs)
+        _sweep(_remote_of(path, name, None, make=False), for_programs)
         return
     if url is not None or forget:
         set_remote(path, connect(url).url if url is not None else None)
@@ -186,8 +186,8 @@ def _sweep(there: RemoteObjects, for_programs: bool) -> None:
         click.echo(f"Removed {removed}; kept {counted(found.kept, 'object')}, {size(found.kept_bytes)}")
 
 
-def _remote_of(path: Path, name: str, url: str | None) -> RemoteObjects:
-    """Returns the remote that was named, else the store's own."""
+def _remote_of(path: Path, name: str, url: str | None, make: bool = True) -> RemoteObjects:
+    """Returns the remote that was named, else the store's own. `make`: as of `connect`."""
     from kishu_kernel.store.remote.link import remote_of
     from kishu_kernel.store.remote.objects import connect
 
@@ -197,7 +197,7 @@ def _remote_of(path: Path, name: str, url: str | None) -> RemoteObjects:
         raise RemoteError(
             f"this history has no remote yet: `jupyter kishu push {called} s3://BUCKET/PATH` gives it one"
         )
-    return connect(url or (link.url if link else ""))
+    return connect(url or (link.url if link else ""), make)
 
 
 def _tell_trust(path: Path, name: str) -> None:

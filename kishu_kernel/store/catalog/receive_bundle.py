@@ -66,8 +66,8 @@ def cleared_place(base: Path, notebook: str) -> Path:
     place = find_assignment(base, notebook, SessionId(""))
     if place.found == "moved" or not (place.found == "new" or store_files.is_empty(place.path)):
         raise RequestError(
-            f"this notebook has a history already, in {place.path}: move that directory away first, or import without "
-            "naming the notebook"
+            f"this notebook has a history already, in {place.path}: move that directory away first, or do not "
+            "name the notebook"
         )
     if place.found != "new":  # it was opened, and no cell was run
         if (place.path / DATA).exists():

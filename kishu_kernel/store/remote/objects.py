@@ -173,14 +173,17 @@ class _ExistsError(RemoteError):
     """There is such an object already."""
 
 
-def connect(url: str) -> RemoteObjects:
+def connect(url: str, make: bool = True) -> RemoteObjects:
     """The remote at an address. Nothing is asked of it yet.
 
     What it needs beside the address (credentials, region, endpoint) is taken from the environment, as of the tools of
     its maker: AWS_ACCESS_KEY_ID and so on.
 
+    Args:
+        make: a directory, as of file:///PATH, is made where it is missing.
+
     Raises:
-        RemoteError: obstore is not installed, or it does not know such addresses.
+        RemoteError: obstore is not installed, or it does not know such addresses, or there is no such directory.
     """
     try:
         from obstore.store import from_url
@@ -190,7 +193,7 @@ def connect(url: str) -> RemoteObjects:
         raise RemoteError(f"{url} is no address of a remote: write s3://BUCKET/PATH, gs://, az:// or file:///PATH")
     how: dict[str, Any] = {}
     if url.startswith("file:"):
-        how = {"mkdir": True}
+        how = {"mkdir": make}
     else:
         how = {
             "retry_config": {"max_retries": _TRIES, "retry_timeout": PATIENCE},
@@ -200,6 +203,8 @@ def connect(url: str) -> RemoteObjects:
     try:
         return RemoteObjects(from_url(url.rstrip("/"), **how), url)
     except Exception as error:  # whatever a maker's settings can be
+        if not make and url.startswith("file:"):
+            raise RemoteError(f"there is no history at {url}: push one there first ({_first_line(error)})") from error
         raise RemoteError(f"the remote {_SECRET.sub('://', url)} cannot be used ({_first_line(error)})") from error
 
 

@@ -35,6 +35,11 @@ def _history(base: Path, notebook: Path) -> Path:
     return path
 
 
+def test_who_only_looks_makes_no_directory(tmp_path: Path, url: str) -> None:
+    assert f"there is no history at {url}: push" in refused("clone", url, "--dir", tmp_path / "there")
+    assert not (tmp_path / "remote").exists()
+
+
 def test_a_history_goes_to_another_machine_and_on_from_there(
     here: Path, tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

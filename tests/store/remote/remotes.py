@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from kishu_kernel.model import Buffer, CheckpointId, Payload, Version
 from kishu_kernel.store import LmdbStore
 from kishu_kernel.store.format.signing import Signer
 from kishu_kernel.store.remote.objects import Listed, Objects, RemoteObjects
+from kishu_kernel.store.remote.push import push
 from tests.store.values import checkpoint_id, trivial
 
 obstore: Any = pytest.importorskip("obstore", reason="a remote needs obstore")
@@ -147,3 +149,21 @@ def refs(path: Path) -> dict[str, CheckpointId]:
     found = store.refs()
     store.close()
     return found
+
+
+def push_at_once(paths: Sequence[Path], remote: Objects) -> list[BaseException]:
+    """Push several stores at the same time. What failed."""
+    failures: list[BaseException] = []
+
+    def run(path: Path) -> None:
+        try:
+            push(path, remote)
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=run, args=(path,)) for path in paths]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return failures

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -29,7 +28,7 @@ from kishu_kernel.store.remote.push import Pushed, push
 from kishu_kernel.store.remote.sweep import sweep
 from tests.store.values import checkpoint_id
 
-from .remotes import Failing, Interrupted, add, memory_remote, noise, refs, values
+from .remotes import Failing, Interrupted, add, memory_remote, noise, push_at_once, refs, values
 
 OTHER = Signer(b"o" * 32)
 
@@ -232,19 +231,7 @@ def test_many_who_push_at_once(here: Path, tmp_path: Path, remote: Objects) -> N
     for number, place in enumerate(places):
         clone(remote, place)
         add(place, 10 + number, parent=2, branch=f"line-{number}")
-    failures: list[BaseException] = []
-
-    def run(place: Path) -> None:
-        try:
-            push(place, remote)
-        except BaseException as error:
-            failures.append(error)
-
-    threads = [threading.Thread(target=run, args=(place,)) for place in places]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    failures = push_at_once(places, remote)
     assert not failures
     pull(here, remote)
     assert {*values(here)} == {checkpoint_id(number) for number in (1, 2, 10, 11, 12, 13)}

@@ -20,7 +20,7 @@ from kishu_kernel.store.remote.pull import pull
 from kishu_kernel.store.remote.push import push
 from tests.store.values import checkpoint_id
 
-from .remotes import add, noise, refs, values
+from .remotes import add, noise, push_at_once, refs, values
 
 if importlib.util.find_spec("moto") is None:
     pytest.skip("an S3 server needs moto and flask", allow_module_level=True)
@@ -80,19 +80,7 @@ def test_there_and_back_and_two_lines(here: Path, tmp_path: Path) -> None:
     assert values(there) == values(here)
     add(here, 3, parent=2)
     add(there, 4, parent=2)
-    failures: list[BaseException] = []
-
-    def run(path: Path) -> None:
-        try:
-            push(path, remote)
-        except BaseException as error:
-            failures.append(error)
-
-    threads = [threading.Thread(target=run, args=(path,)) for path in (here, there)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    failures = push_at_once((here, there), remote)
     assert not failures
     pull(here, remote)
     pull(there, remote)

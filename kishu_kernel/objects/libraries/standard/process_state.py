@@ -155,7 +155,10 @@ class _Secrets(Provider):
     def lacking(self, value: Any) -> str | None:
         unknown = sorted(name for name, (mark, _) in value.items() if mark and marked(mark) is None)
         missing = [name for name in unknown if name not in os.environ]
-        return f"{joined(missing, _MOST_NAMES)}, which is never stored: set it by hand" if missing else None
+        if not missing:
+            return None
+        told = "which is never stored: set it" if len(missing) == 1 else "which are never stored: set them"
+        return f"{joined(missing, _MOST_NAMES)}, {told} by hand"
 
 
 class _Warnings(Provider):
