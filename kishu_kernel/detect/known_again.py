@@ -54,7 +54,10 @@ from kishu_kernel.objects.registry import registry
 from kishu_kernel.process.native import dict_version, shape_of
 
 _OFTEN = 32
-"""After so many judgements what was not met in the last ones is forgotten."""
+"""After so many judgements what was not met in the last ones is forgotten, and what was in vain is tried again."""
+
+_TRIES = 3
+"""The first one fails with a class that was just made: it has its version when somebody has asked it for something."""
 
 
 @dataclass(slots=True)
@@ -92,6 +95,8 @@ class KnownAgain:
         self._judgement = 0
         self._state: object = None
         self._of_several_names: set[int] | None = None
+        self._in_vain = Counter[int]()
+        """By the ids of what could not be known again, how often: it is not looked at each time that it is walked."""
 
     def begin(self) -> None:
         """A judgement begins."""
@@ -101,8 +106,10 @@ class KnownAgain:
         if state != self._state:
             self._known.clear()
             self._shown.clear()
+            self._in_vain.clear()
             self._state = state
         if self._judgement % _OFTEN == 0:
+            self._in_vain.clear()
             last = self._judgement - _OFTEN
             self._known = {key: each for key, each in self._known.items() if each.judgement > last}
 
@@ -146,17 +153,21 @@ class KnownAgain:
         Args:
             walk: tells it, and whether a reduction hid something.
         """
-        is_told = self._state is not None and (not derives(type(obj), type) or _shows_itself(obj))
+        may_be = self._state is not None and self._in_vain[id(obj)] < _TRIES
+        is_told = may_be and (not derives(type(obj), type) or _shows_itself(obj))
         shape = shape_of(obj, lambda cls: bound(cls) is None) if is_told else None
         found, hid = walk(obj)
-        if shape is not None and not hid and _is_all_told(found):
-            self._note(obj, shape, found, bound)
+        known = None if shape is None or hid or not _is_all_told(found) else self._noted(obj, shape, found, bound)
+        if known is not None:
+            self._known[id(obj)] = known
+        else:
+            self._in_vain[id(obj)] += 1
         return found
 
-    def _note(self, obj: Any, shape: Any, found: Fingerprint, bound: TokenOf) -> None:
+    def _noted(self, obj: Any, shape: Any, found: Fingerprint, bound: TokenOf) -> _Known | None:
         sealed = shape.seal(obj, found.links, self._table.namespace)
         if sealed is None:  # something has run meanwhile
-            return
+            return None
         links, (classes, kinds, functions) = sealed
         tokens = list[tuple[weakref.ref[type], bytes | None]]()
         references = list[tuple[weakref.ref[Any], bytes | None]]()
@@ -164,19 +175,19 @@ class KnownAgain:
         for kind in kinds:
             version = version_of_globals(kind)
             if version is None or not self._is_shown(kind):
-                return
+                return None
             if version:
                 libraries.append((weakref.ref(kind), version))
         for cls in classes:
             if not has_pythons_metaclass(cls):
-                return
+                return None
             if is_notebooks(cls):
                 token = bound(cls)
                 if token is None and not _shows_itself(cls):
-                    return
+                    return None
                 tokens.append((weakref.ref(cls), token))
             elif class_reduction_of(cls) is not None or not is_genuine(cls):
-                return
+                return None
             elif reference := self._table.lasting_references.get(cls):  # else the walk did not come to it
                 references.append((weakref.ref(cls), reference))
         for function in functions:
@@ -184,10 +195,10 @@ class KnownAgain:
             if reference or _is_in_class(function):
                 references.append((weakref.ref(function), reference))
             elif not _goes_by_parts(function):
-                return
+                return None
         told = Fingerprint(found.digest, links, dynamic=found.dynamic, classes=found.classes)
         codes, met = _weakly(found.codes), _weakly(found.kinds)
-        self._known[id(obj)] = _Known(shape, told, codes, met, references, tokens, libraries, self._judgement)
+        return _Known(shape, told, codes, met, references, tokens, libraries, self._judgement)
 
     def _is_shown(self, kind: type) -> bool:
         """Whether instances go by what stands in them."""

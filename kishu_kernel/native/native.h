@@ -245,6 +245,7 @@ PyObject *walk_small(PyObject *module, PyObject *const *arguments, Py_ssize_t co
 /* -- what was walked is known again (shape.c, shown.c) ------------------------------------------------- */
 
 #define SHAPE_NODES 1024
+#define SHAPE_WORDS (8 * SHAPE_NODES) /* what would show more is not read at all */
 
 typedef struct {
     Buffer words;    /* what is compared: addresses and numbers */

@@ -10,7 +10,7 @@
 #include "native.h"
 
 #define HELD_BYTES (32 << 10)
-#define WORDS_BYTES (8 * SHAPE_NODES * (Py_ssize_t)sizeof(uintptr_t))
+#define WORDS_BYTES (SHAPE_WORDS * (Py_ssize_t)sizeof(uintptr_t))
 
 typedef struct {
     PyObject *obj; /* borrowed; atoms are not among them. Of code: the weak reference is in `codes` */

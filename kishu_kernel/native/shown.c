@@ -210,11 +210,24 @@ shown_kind(PyObject *obj)
     return PyType_HasFeature(kind, Py_TPFLAGS_HEAPTYPE) && is_bare(kind) ? SHOWN_NODE : SHOWN_NOT;
 }
 
+/* How many words a container has to show, at least. */
+static Py_ssize_t
+items_of(PyObject *obj)
+{
+    if (PyDict_CheckExact(obj)) {
+        return 2 * PyDict_GET_SIZE(obj);
+    }
+    return PyAnySet_CheckExact(obj) ? PySet_GET_SIZE(obj) : PyList_CheckExact(obj) || PyTuple_CheckExact(obj) ? Py_SIZE(obj) : 0;
+}
+
 /* 1: it was read; 0: it cannot be; -1: an error. */
 int
 shown_read(PyObject *obj, int shown, Shown *into)
 {
     PyTypeObject *kind = Py_TYPE(obj);
+    if (items_of(obj) > SHAPE_WORDS) {
+        return 0;
+    }
     if (PyType_Check(obj)) {
         return put_class(into, (PyTypeObject *)obj, shown == SHOWN_WHOLE);
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import itertools
 import sys
+import tracemalloc
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -16,7 +17,7 @@ from kishu_kernel.detect.known_again import KnownAgain
 from kishu_kernel.detect.walk.result import Fingerprint
 from kishu_kernel.objects.codec.bound_classes import BoundClasses
 from kishu_kernel.objects.reducers import ReductionTable
-from kishu_kernel.process.native import WALKER
+from kishu_kernel.process.native import WALKER, shape_of
 
 SOURCE = """
 import abc, enum, functools
@@ -235,3 +236,34 @@ def test_nothing_is_kept_alive(session: dict[str, Any], find: Callable[[dict[str
     assert reference() is None
     session.update(dict.fromkeys(NAMES, 1))
     judge.cell()
+
+
+@pytest.mark.skipif(WALKER is None, reason="nothing is known there")
+@pytest.mark.parametrize("make", [list, tuple, set, dict.fromkeys], ids=["list", "tuple", "set", "dict"])
+def test_large_containers_are_not_read(make: Callable[[range], Any]) -> None:
+    few, many = make(range(100)), make(range(100_000))
+    assert shape_of([few], lambda cls: True) is not None
+    gc.collect()
+    tracemalloc.start()
+    try:
+        assert shape_of(many, lambda cls: True) is None
+        assert tracemalloc.get_traced_memory()[1] < 1 << 17
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.skipif(WALKER is None, reason="nothing is known there")
+def test_what_cannot_be_known_again_is_not_always_looked_at(session: dict[str, Any]) -> None:
+    looks = 0
+
+    def bound(cls: type) -> None:
+        nonlocal looks
+        looks += 1
+
+    again, room = KnownAgain(ReductionTable(session)), session["hall"]
+    room.reads = iter([])
+    of = Fingerprinter(ReductionTable(session))
+    for _ in range(30):
+        again.begin()
+        again.walked(room, lambda obj: (of.take(obj), False), bound)
+    assert 0 < looks < 30
