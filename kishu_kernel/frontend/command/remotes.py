@@ -73,12 +73,12 @@ def pull(ctx: click.Context, name: str, directory: Path | None, for_programs: bo
     until you accept it: see `trust`.
     """
     path = named_stores.find(base_of(ctx, directory), name)
-    from kishu_kernel.store.catalog.running_kernels import live_in
+    from kishu_kernel.store.catalog.running_kernels import sessions_in
     from kishu_kernel.store.remote.pull import pull as pulled
 
     remote = _remote_of(path, name, None, make=False)
     with ProgressBar(f"Pulling from {remote.url}") as bar:
-        got = pulled(path, remote, bar, in_use=bool(live_in(path)))
+        got = pulled(path, remote, bar, in_use=bool(sessions_in(path)))
     names = [each.partition("/")[2] for each in got.names if not each.startswith("head/")]
     counts = {"checkpoints": got.checkpoints, "versions": got.versions, "bytes": got.bytes}
     if for_programs:

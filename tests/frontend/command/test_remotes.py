@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import socket
 import sys
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 
 from kishu_kernel.model import SessionId
 from kishu_kernel.store.catalog.assignment import claim_store
+from kishu_kernel.store.catalog.running_kernels import FORK, Announcement
 from tests.frontend.command.commanding import in_json, ok, refused, run, write_notebook
 from tests.store.remote.remotes import add, refs, values
 from tests.store.values import checkpoint_id
@@ -70,6 +73,30 @@ def test_a_history_goes_to_another_machine_and_on_from_there(
     assert "It is untrusted" in told
     assert "jupyter kishu attach analysis NOTEBOOK" in told
     assert run("trust", "analysis", "--check", "--dir", tmp_path / "third").exit_code == 1
+
+
+def test_a_branch_stays_where_a_kernel_may_stand_on_it(
+    here: Path, tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fork is one, too."""
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
+    notebook = tmp_path / "work" / "analysis.ipynb"
+    ok("push", notebook, url, "--dir", here)
+    other = Path(in_json("clone", url, "--dir", tmp_path / "there")["path"])
+    add(other, 3)
+    ok("push", other, "--dir", tmp_path / "there")
+    mine = Path(in_json("remote", notebook, "--dir", here)["path"])
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        told = {"transport": "tcp", "ip": "127.0.0.1", "control_port": port, "shell_port": port, "key": ""}
+        file = tmp_path / f"{FORK}1.json"
+        file.write_text(json.dumps(told))
+        Announcement("fork", str(file)).tell(None, mine)
+        ok("pull", notebook, "--dir", here)
+        assert refs(mine)["branch/main"] == checkpoint_id(2)
+        assert checkpoint_id(3) in values(mine)
+    ok("pull", notebook, "--dir", here)
+    assert refs(mine)["branch/main"] == checkpoint_id(3)
 
 
 def test_what_cannot_be_is_one_sentence(here: Path, tmp_path: Path, url: str) -> None:
