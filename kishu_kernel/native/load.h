@@ -57,7 +57,8 @@ typedef struct {
     Py_ssize_t *marks;
     Py_ssize_t marked, marks_capacity;
     PyObject *memo, *find, *build; /* the list, and what is called; borrowed */
-    PyTypeObject *last;            /* the one whose instances last got their attributes here; no code has run since */
+    PyTypeObject *last;            /* the one whose instances last got their attributes here */
+    unsigned int version;          /* that it had */
     PyObject *names[NAMES][2];     /* of the attributes that were set last, by their places, as they came and interned */
 } Loading;
 

@@ -18,6 +18,13 @@ is_its_attributes(PyTypeObject *kind)
     return found != NULL && Py_TYPE(found) == &PyGetSetDescr_Type;
 }
 
+/* Whether it is the type that was asked about last, and nobody has changed it since: what a stream calls may do so. */
+static int
+is_last(Loading *l, PyTypeObject *kind)
+{
+    return kind == l->last && PyType_HasFeature(kind, Py_TPFLAGS_VALID_VERSION_TAG) && kind->tp_version_tag == l->version;
+}
+
 /* A name as interpreters have it; borrowed. Mostly it is the one that stood in this place before. */
 static PyObject *
 interned(Loading *l, PyObject *name, Py_ssize_t place)
@@ -39,10 +46,11 @@ give_attributes(Loading *l, PyObject *obj, PyObject *state)
     PyTypeObject *kind = Py_TYPE(obj);
     PyObject *name, *value;
     Py_ssize_t place = 0;
-    if (!PyDict_CheckExact(state) || (kind != l->last && !is_its_attributes(kind))) {
+    if (!PyDict_CheckExact(state) || (!is_last(l, kind) && !is_its_attributes(kind))) {
         return NOT_PLAIN;
     }
     l->last = kind;
+    l->version = kind->tp_version_tag;
     Py_ssize_t count = 0;
     while (PyDict_Next(state, &place, &name, &value)) {
         name = PyUnicode_CheckExact(name) ? interned(l, name, count++) : NULL;
@@ -71,7 +79,6 @@ build(Loading *l)
     if (done == NOT_PLAIN) {
         PyObject *answer = PyObject_CallFunctionObjArgs(l->build, obj, state, NULL);
         done = answer == NULL ? FAILED : WRITTEN;
-        l->last = NULL; /* its code may have changed a class */
         Py_XDECREF(answer);
     }
     else if (place >= 0 && !l->fetched[place]) { /* nobody asks for it again: it need not wait for the end */
@@ -106,7 +113,6 @@ call_it(Loading *l)
     else {
         damaged();
     }
-    l->last = NULL;
     Py_DECREF(arguments);
     Py_DECREF(function);
     return push(l, made);
@@ -122,7 +128,6 @@ find_global(Loading *l)
     else {
         damaged();
     }
-    l->last = NULL;
     Py_DECREF(name);
     Py_DECREF(module);
     return push(l, found);

@@ -38,7 +38,8 @@ add_text(Content *c, PyObject *item, int is_first)
     if (failed) {
         return FAILED;
     }
-    return memchr(c->piece.data + start, 0, c->piece.length - start) == NULL ? WRITTEN : ASK_PYTHON;
+    size_t length = c->piece.length - start;
+    return length == 0 || memchr(c->piece.data + start, 0, length) == NULL ? WRITTEN : ASK_PYTHON;
 }
 
 static int

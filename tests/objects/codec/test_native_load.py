@@ -107,6 +107,48 @@ def test_what_is_known_is_loaded_natively() -> None:
         assert WALKER.load(other, None, None, []) is None
 
 
+class _Told:
+    number: int
+    __setstate__: Any
+
+
+class _Teller:
+    """The second one changes a class, and so does the second list that is filled."""
+
+    made = 0
+
+    def __new__(cls) -> _Teller:
+        _Teller.made += 1
+        if _Teller.made == 2:
+            _Told.__setstate__ = lambda self, state: vars(self).update(told=state)
+        return super().__new__(cls)
+
+
+class _Tellers(list[int]):
+    def extend(self, items: Any) -> None:
+        _Teller()
+
+
+@pytest.mark.parametrize("kind", [_Teller, _Tellers])
+def test_what_a_stream_calls_may_change_a_class(kind: type, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_Told, "__setstate__", None, raising=False)  # to be undone
+    told = kind(), _Told(), kind(), _Told()
+    told[1].number, told[3].number = 1, 3
+    if kind is _Tellers:
+        list.append(told[0], 1), list.append(told[2], 2)
+    del _Told.__setstate__
+    stream = pickle.dumps(told, 5)
+    monkeypatch.setattr(_Teller, "made", 0)
+    usual = pickle.Unpickler(io.BytesIO(pickle.dumps(None, 5)))
+    usual.load()
+
+    def build(obj: Any, state: dict[str, Any]) -> None:
+        obj.__setstate__(state)
+
+    ((_, first, _, last),) = WALKER.load(stream, usual.find_class, build, [])
+    assert (vars(first), vars(last)) == ({"number": 1}, {"told": {"number": 3}})
+
+
 class _Counting(list[int]):
     """Of a library, say: to append an item needs what is given back last."""
 
