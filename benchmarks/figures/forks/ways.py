@@ -7,7 +7,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -89,7 +89,9 @@ class Ours:
             if len(printed) > 1:
                 raise BenchmarkError(f"forks differ: {printed}")
             files = {fork.connection_file for fork in forks}
-            pids = _pids(files)
+            pids = [each.pid for each in running_forks() if each.connection_file in files]
+            if len(pids) < number:
+                raise BenchmarkError(f"{number} forks were made, and {len(pids)} are told to run")
             told = " ".join(each for fork in forks[:1] for each in fork.status()["warnings"])
             cell = probe(self.expected)
             yield Begun(
@@ -99,16 +101,6 @@ class Ours:
                 processor_time(helpers) - before,
                 [name for name, variable in THINGS.items() if variable and f" {variable}" in told.replace(",", " ")],
             )
-
-
-def _pids(files: Collection[str | None]) -> list[int]:
-    """The processes of forks. On a busy machine one was once not told to run at once."""
-    deadline = time.monotonic() + 30.0
-    while len(pids := [each.pid for each in running_forks() if each.connection_file in files]) < len(files):
-        if time.monotonic() > deadline:
-            raise BenchmarkError(f"{len(files)} forks were made, and {len(pids)} are told to run")
-        time.sleep(0.05)
-    return pids
 
 
 @contextmanager
@@ -317,9 +309,9 @@ def processor_time(pids: Sequence[int]) -> float:
 @contextmanager
 def _variables(place: Path) -> Iterator[None]:
     """Forks begin with the variables of the environment of whoever makes them: those of all kernels here."""
-    before = dict(os.environ)
+    before, theirs = dict(os.environ), kernel_environment(place)  # which takes over what is there
     os.environ.clear()
-    os.environ.update(kernel_environment(place))
+    os.environ.update(theirs)
     try:
         yield
     finally:
