@@ -6,8 +6,6 @@ answers, this kernel answers.
 
 from __future__ import annotations
 
-import json
-import sys
 import tempfile
 import unittest
 from pathlib import Path
@@ -17,6 +15,7 @@ from unittest import mock
 import jupyter_kernel_test
 import pytest
 
+from kishu_kernel.frontend.kernel import launcher
 from tests.kernel.driver import environment_of
 
 KERNEL_NAME = "kishu-under-test"
@@ -27,17 +26,12 @@ def install_for(case: type[unittest.TestCase]) -> None:
     directory = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
     case.addClassCleanup(directory.cleanup)
     home = Path(directory.name)
-    spec = home / "share" / "kernels" / KERNEL_NAME
-    spec.mkdir(parents=True)
-    kernel_json = {
-        "argv": [sys.executable, "-m", "kishu_kernel", "-f", "{connection_file}"],
-        "display_name": "Kishu under test",
-        "language": "python",
-    }
-    (spec / "kernel.json").write_text(json.dumps(kernel_json), "utf-8")
+    # By our own command: what it writes keeps pydevd from its warning of frozen modules, which comes
+    # before ipykernel's welcome where a client subscribes at that moment (a plain kernel's, too).
+    launcher.install(KERNEL_NAME, prefix=home)
     mine = pytest.MonkeyPatch()
     case.addClassCleanup(mine.undo)
-    for name, value in environment_of(home, {"JUPYTER_PATH": str(home / "share")}).items():
+    for name, value in environment_of(home, {"JUPYTER_PATH": str(home / "share" / "jupyter")}).items():
         mine.setenv(name, value)
 
 
