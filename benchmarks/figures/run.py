@@ -91,7 +91,7 @@ def put_into_readme(table: str) -> None:
         SystemExit: it has none.
     """
     readme = ROOT / "README.md"
-    text, found = MARKED.subn(rf"\g<1>{table}\g<2>", readme.read_text(encoding="utf-8"))
+    text, found = MARKED.subn(lambda match: f"{match[1]}{table}{match[2]}", readme.read_text(encoding="utf-8"))
     if not found:
         sys.exit("README.md has no <!-- benchmarks --> ... <!-- /benchmarks --> to write into")
     readme.write_text(text, encoding="utf-8")

@@ -46,7 +46,7 @@ ROUNDS: Mapping[int, Mapping[int, int]] = {
     200: {1: 5, 4: 3, 8: 3, 16: 1},
     2000: {1: 2, 4: 1, 8: 1, 16: 1},
 }
-"""Megabytes of the state -> number of kernels -> rounds: a whole run is to take less than a quarter of an hour."""
+"""Megabytes of the state -> number of kernels -> rounds: a whole run takes twenty minutes."""
 KERNEL = 300 * MB
 """Bytes that a kernel needs beside the state."""
 SHARE = 0.9

@@ -133,7 +133,7 @@ def _text(client: Client, code: str) -> str:
     if ran["status"] != "ok":
         raise BenchmarkError(f"{code[:50]!r} failed in a fork: {ran['outputs']}")
     printed = "".join(each.get("text", "") for each in ran["outputs"])
-    return re.sub(r"\[kishu\] Not brought back: .*? say why\.", "", printed).strip()  # it stands anywhere
+    return re.sub(r"\s*\[kishu\] Not brought back: .*? say why\.\s*", " ", printed).strip()  # it stands anywhere
 
 
 # --- new kernels of others
