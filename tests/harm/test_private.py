@@ -68,13 +68,16 @@ def test_a_notebook_that_is_replaced_stays_as_open_as_it_was(start: Start, tmp_p
 
 
 def test_a_directory_in_which_a_store_is_put_stays_as_open_as_it_was(start: Start, tmp_path: Path) -> None:
-    kernel = start()
+    shared, there = tmp_path / "shared", tmp_path / "there"
+    for place in (shared, there):
+        place.mkdir()
+        place.chmod(0o755)
+    kernel = start(environment={"KISHU_STORE_DIR": str(shared)})
     kernel.ok("x = 1")
     store = kernel.done("status")["store"]["path"]
     kernel.close()
-    there = tmp_path / "there"
-    there.mkdir()
-    there.chmod(0o755)
+    assert stat.S_IMODE(shared.stat().st_mode) == 0o755
+    assert open_to_others(shared) == {}
     command(tmp_path, 0o022, "export", store, "book.kishu")
     command(tmp_path, 0o022, "import", "book.kishu", "--to", "there/store")
     assert stat.S_IMODE(there.stat().st_mode) == 0o755

@@ -16,10 +16,11 @@ from nbclient.exceptions import CellExecutionError
 
 from kishu_kernel.client import connect
 from kishu_kernel.frontend.kernel import launcher
-from kishu_kernel.model import SessionId
+from kishu_kernel.model import SessionId, Version
 from kishu_kernel.session.upkeep import DAY
 from kishu_kernel.store.catalog.assignment import claim_store, list_stores
 from kishu_kernel.store.disk.directory import DATA
+from kishu_kernel.store.format.signing import KEY_FILE
 from kishu_kernel.store.lmdb_store import LmdbStore
 from tests.client.test_spares import until
 from tests.frontend.command.commanding import put, write_notebook
@@ -73,6 +74,20 @@ def test_a_store_goes_if_nobody_will_go_back_to_it(
     kernel.close(gracefully=True)
     assert [each.notebook for each in list_stores(kernel.stores)] == [None] * stays
     assert len(list(kernel.stores.iterdir())) == stays
+
+
+def test_nothing_is_given_up_of_a_store_that_another_process_has_open(start: Start) -> None:
+    kernel = start(environment={KEY_FILE: os.environ[KEY_FILE]})
+    passed(kernel)
+    (listed,) = list_stores(kernel.stores)
+    looking = LmdbStore(listed.path, readonly=True)
+    kernel.close(gracefully=True)
+    until(lambda: not list(listed.path.glob("unwritten-*")))
+    store = LmdbStore(listed.path)
+    (checkpoint,) = store.checkpoints()
+    assert len(store.load(Version(("x",), checkpoint.id)).stream) > 32 << 20
+    for each in (store, looking):
+        each.close()
 
 
 def test_a_restart_and_a_kill_are_no_orderly_end(start: Start) -> None:

@@ -3,7 +3,8 @@
 A kernel without a notebook (nbclient, papermill, nbconvert, voila) has a store of its own, which nobody will find. By
 default it goes at the orderly end of a run in which no cell failed. Law: nothing goes that somebody would go back to.
 It stays where a person was there (one could be asked for input, or the history was used), where anything has a name,
-where another session is in it, and where the end is none of an orderly run's (a restart, a signal, a kill).
+where another session is in it, or another process has it open, and where the end is none of an orderly run's (a
+restart, a signal, a kill).
 Neighbours: `shutdown` asks at the end; `session.upkeep` says which of the other stores may go.
 """
 
@@ -48,7 +49,7 @@ class StoreFate:
         Returns:
             Whether it did. Then the session has ended.
         """
-        if not self._is_needless():
+        if not self._is_needless() or not self._opener.keep_others_out():  # nothing is given up that stays
             return False
         self._session.writer.abandon()
         self._session.close()

@@ -149,6 +149,12 @@ class StoreOpener:
         """Whether the store was made for this session, whose notebook nobody has told when it was opened."""
         return self._nameless and self.place is not None and self.place.found == "new" and not self.in_memory
 
+    def keep_others_out(self) -> bool:
+        """Whether no other process has the store open, which is to be removed: none can open it before it is closed."""
+        from kishu_kernel.store.disk import environment_pool
+
+        return self.place is not None and environment_pool.keep_others_out(self.place.path)
+
     def remove(self) -> None:
         """Removes the store, which is closed. Fails silently: it stays then."""
         if self.place is not None:

@@ -363,8 +363,8 @@ def _unused(own: Path) -> Path:
 
 @contextmanager
 def exclusively(base: Path) -> Iterator[None]:
-    """As `locked`, of a directory that is made where it is missing, and this user's alone."""
-    directory.make_private(base)
+    """As `locked`, of a directory that is made where it is missing, for this user only; others may share one."""
+    directory.make(base)
     with locked(base):
         yield
 

@@ -47,7 +47,19 @@ def is_forbidden(error: BaseException) -> bool:
 
 
 def make_private(path: Path) -> None:
-    """Create a directory for this user only, with missing parents. Take the permissions of others from one that exists.
+    """As `make`. Take the permissions of others from a directory that exists."""
+    make(path)
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if _POSIX and mode & 0o077:
+            with suppress(PermissionError):  # root's: file systems without owners look like that
+                path.chmod(mode & 0o700)
+    except OSError as error:
+        raise StoreError(f"the store directory {path} cannot be looked at ({error})") from error
+
+
+def make(path: Path) -> None:
+    """Create a directory for this user only, with missing parents. One that exists stays as open as it is.
 
     Raises:
         UnwritableError: it cannot be created, as the place can only be read.
@@ -57,10 +69,6 @@ def make_private(path: Path) -> None:
         for place in make_missing(path):
             sync_directory(place.parent)
         check_owner(path)
-        mode = stat.S_IMODE(path.stat().st_mode)
-        if _POSIX and mode & 0o077:
-            with suppress(PermissionError):  # root's: file systems without owners look like that
-                path.chmod(mode & 0o700)
     except OSError as error:
         kind = UnwritableError if is_forbidden(error) else StoreError
         raise kind(f"the store directory {path} cannot be created ({error})") from error

@@ -283,6 +283,13 @@ class Environment:
                 self._monitor.record_verified(self.free_of_orphans)
             self.release_locks()
 
+    def keep_others_out(self) -> bool:
+        """Let no other process open it until this one has closed it. False where one has it open: it stays so."""
+        if self._presence_lock.try_lock(True):
+            return True
+        self._presence_lock.try_lock(False)  # what was asked for in vain has ended what there was
+        return False
+
     def release_locks(self) -> None:
         """Close the locks and nothing else, which is all that a forked child may do."""
         self._writer_lock.close()

@@ -51,6 +51,13 @@ def is_open(path: Path) -> bool:
         return os.path.realpath(path) in _environments
 
 
+def keep_others_out(path: Path) -> bool:
+    """As `Environment.keep_others_out`, of one that this process has open. False where it has not."""
+    with _opening:
+        environment, _ = _environments.get(os.path.realpath(path)) or (None, 0)
+        return environment is not None and environment.keep_others_out()
+
+
 def release(environment: Environment) -> None:
     """Give an environment back. With its last user it is closed. In a forked child this does nothing."""
     if not environment.is_owned():
