@@ -1,4 +1,4 @@
-"""Run the benchmarks and print the table: `python -m benchmarks figures [NAME ...] [--readme]`.
+"""Run the benchmarks and print the table: `python -m benchmarks figures [NAME ...] [--page]`.
 
 Results stand in `benchmarks/results/`: a JSON file of each benchmark, and the table of all as
 `figures.json` and `figures.md`. Where only some are run, the table takes the others from there.
@@ -53,8 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     figures = [figure for name in BENCHMARKS for figure in read(name)]
     table = markdown(figures)
     _keep(figures, table)
-    if options.readme:
-        put_into_readme(table)
+    if options.page:
+        put_into_page(table)
     print(f"\n{table}", end="")
     return int(failed or any(figure.ok is False for figure in figures))
 
@@ -84,17 +84,17 @@ def _table(figures: Sequence[Figure]) -> str:
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
-def put_into_readme(table: str) -> None:
-    """Replace what stands between the README's markers.
+def put_into_page(table: str) -> None:
+    """Replace what stands between the markers of the page of figures.
 
     Raises:
         SystemExit: it has none.
     """
-    readme = ROOT / "README.md"
-    text, found = MARKED.subn(lambda match: f"{match[1]}{table}{match[2]}", readme.read_text(encoding="utf-8"))
+    page = ROOT / "docs" / "explanation" / "figures.md"
+    text, found = MARKED.subn(lambda match: f"{match[1]}{table}{match[2]}", page.read_text(encoding="utf-8"))
     if not found:
-        sys.exit("README.md has no <!-- benchmarks --> ... <!-- /benchmarks --> to write into")
-    readme.write_text(text, encoding="utf-8")
+        sys.exit(f"{page} has no <!-- benchmarks --> ... <!-- /benchmarks --> to write into")
+    page.write_text(text, encoding="utf-8")
 
 
 def _keep(figures: list[Figure], table: str) -> None:
@@ -117,7 +117,7 @@ def _amount(value: float | str, unit: str) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks figures", description=__doc__)
     parser.add_argument("names", nargs="*", choices=[[], *BENCHMARKS], metavar="NAME")
-    parser.add_argument("--readme", action="store_true", help="write the table into README.md too")
+    parser.add_argument("--page", action="store_true", help="write the table into docs/explanation/figures.md too")
     return parser
 
 

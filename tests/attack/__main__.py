@@ -62,8 +62,8 @@ def main() -> int:
         results[name] = {"tried": tally.tried, "failed": len(tally.failed), "told": told, "seconds": round(seconds)}
     if not asked.quick:
         RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
-        readme = ROOT / "README.md"
-        readme.write_text(_MARKED.sub(lambda found: found[1] + table(results) + found[2], readme.read_text()))
+        page = ROOT / "docs" / "explanation" / "figures.md"
+        page.write_text(_MARKED.sub(lambda found: found[1] + table(results) + found[2], page.read_text()))
     return int(harm)
 
 

@@ -25,19 +25,20 @@ class KishuForks(Configurable):
         None,
         allow_none=True,
         min=0,
-        help="How many forks there may be at once on this machine. Default: as many as there is memory for.",
+        help="How many forks there may be at once on this machine. Default: as many as fit into memory.",
     ).tag(config=True)
     memory_limit = Int(
         None,
         allow_none=True,
         min=0,
-        help="Bytes that all forks on this machine may use. Default: nine tenths of what is free.",
+        help="Bytes that all forks on this machine may use; asked before their number. Default: nine tenths of what is "
+        "free.",
     ).tag(config=True)
 
     spare = Bool(
         False,
         help="Keep a process with the notebook's libraries imported, from which forks begin at once. It ends with the "
-        "kernel. On Linux.",
+        "kernel, and costs what the libraries do. On Linux.",
     ).tag(config=True)
 
     def rules(self) -> ForkRules:
@@ -77,9 +78,9 @@ class KishuOptions(Configurable):
         "left, and the store of this notebook has less room. 0: no limit. [KISHU_TOTAL_LIMIT]",
     ).tag(config=True)
     keep = Unicode(
-        help="Whether the history of a kernel without a notebook (nbclient, papermill, nbconvert) stays when it ends: "
-        "'never', 'on failure' (of a cell, or where a person was there) or 'always'. What has a name in it stays. "
-        "Default: on failure. [KISHU_KEEP]",
+        help="Whether the history of a kernel without a notebook (nbclient, papermill, nbconvert, voila) stays when it "
+        "ends: 'never', 'on failure' (of a cell, or where a person was there) or 'always'. What has a name in it "
+        "stays. Default: on failure. [KISHU_KEEP]",
     ).tag(config=True)
     max_age = Float(
         min=0.0,
@@ -114,13 +115,18 @@ class KishuOptions(Configurable):
         "It makes each call of id(), and so copy.deepcopy, 0.1 microseconds slower. Off, stored values are not "
         "tested either.",
     ).tag(config=True)
-    network_store = Bool(False, help="Use a store on a network file system, where it can be damaged.").tag(config=True)
+    network_store = Bool(
+        False, help="Keep the store on a network file system, where LMDB is not safe, instead of a local disk."
+    ).tag(config=True)
     auto_resume = Bool(
-        help="Begin where the last session of the notebook ended, unless cells must be re-run. [KISHU_AUTO_RESUME]"
+        help="Begin where the last session of the notebook ended. Cells are re-run for it only where they call "
+        "themselves deterministic and have no side effects; what others would have to be re-run for is listed, and "
+        "stays away. [KISHU_AUTO_RESUME]"
     ).tag(config=True)
     start_at = Unicode(
         help="Begin in this state, STORE@TARGET, and go on from there on a branch of its own. STORE is a notebook, a "
-        "store or its directory; TARGET an id, a branch, a tag, HEAD, In[3]. [KISHU_START_AT]"
+        "store or its directory; TARGET an id, a branch, a tag, HEAD, In[3]. Cells without side effects are re-run for "
+        "it; what else cannot be loaded is told, and stays away. [KISHU_START_AT]"
     ).tag(config=True)
     end_timeout = Float(
         min=0.0,

@@ -1,0 +1,127 @@
+"""What pages have of the code itself: the settings, the commands, the magics, the operations of the protocol.
+
+A page has a line `<!-- generated: NAME -->`, in whose place the site has what the function of this name returns, as
+Markdown. So no list of them is kept by hand.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+from traitlets.config import Configurable
+
+_MARK = re.compile(r"^<!-- generated: (\w+) -->$", re.MULTILINE)
+_VARIABLE = re.compile(r"\s*\[(KISHU_\w+)(, with commas)?\]")
+_INTO_CODE = re.compile(r"(?<![`\w])(KISHU_\w+|--[a-z][\w-]*)")
+
+
+def settings() -> str:
+    """The settings, from the traits: a table for each section of a configuration file."""
+    from kishu_kernel.frontend.kernel.options import KishuForks, KishuOptions
+    from kishu_kernel.server.culler import KishuCuller
+
+    sections: tuple[tuple[str, str, type[Configurable]], ...] = (
+        ("KishuKernel", "the kernel", KishuOptions),
+        ("KishuForks", "forks of its states", KishuForks),
+        ("KishuCuller", "the Jupyter server; stands in its configuration", KishuCuller),
+    )
+    return "\n\n".join(f"## {title}: {what}\n\n{_traits(title, options)}" for title, what, options in sections)
+
+
+def _traits(section: str, options: type[Configurable]) -> str:
+    rows = []
+    for name, trait in sorted(options.class_traits(config=True).items()):
+        if trait.this_class is not options:
+            continue
+        told = _VARIABLE.search(trait.help)
+        meaning = _VARIABLE.sub("", trait.help)
+        if told:
+            meaning += f" In the environment: `{told[1]}`{told[2] or ''}."
+        rows.append((f"`c.{section}.{name}`", trait.info().removesuffix(" or None"), _default(trait), _text(meaning)))
+    return _table(("setting", "takes", "default", "meaning"), rows)
+
+
+def _default(trait: Any) -> str:
+    value = trait.default()
+    return "see there" if value is None else f"`{value!r}`"
+
+
+def magics() -> str:
+    """The subcommands of `%kishu`."""
+    from kishu_kernel.frontend.magic.subcommands import SUBCOMMANDS, TARGETS
+
+    sections = [_text(TARGETS)]
+    for each in SUBCOMMANDS:
+        sections.append(f"### {each.name}\n\n`{each.usage}`")
+        sections.append(_text(f"{each.what[0].upper()}{each.what[1:]}. {each.more}"))
+        if each.options:
+            sections.append(_table(("option", ""), [(f"`{one.usage}`", _text(one.what)) for one in each.options]))
+    return "\n\n".join(sections)
+
+
+def commands() -> str:
+    """The commands of `jupyter kishu`, as `--help` has them."""
+    from kishu_kernel.frontend.command.commands import commands as group
+
+    context = click.Context(group, info_name="jupyter kishu", max_content_width=100, terminal_width=100)
+    sections = []
+    for name in group.list_commands(context):
+        command = group.commands[name]
+        inner = click.Context(command, info_name=name, parent=context, max_content_width=100, terminal_width=100)
+        sections.append(f"### {name}\n\n```text\n{command.get_help(inner)}\n```")
+    return "\n\n".join(sections)
+
+
+def operations() -> str:
+    """The operations of the protocol, with their parameters."""
+    from kishu_kernel.frontend.protocol.operations import OPERATIONS
+
+    rows = []
+    for name, operation in OPERATIONS.items():
+        parameters = ", ".join(_parameter(each, about) for each, about in operation.parameters.items())
+        rows.append((f"`{name}`", parameters or "none", "shell" if operation.changes else "shell, control"))
+    return _table(("operation", "parameters (default)", "channel"), rows)
+
+
+def pages() -> str:
+    """The pages beside this one that begin with a number."""
+    return "```{toctree}\n:hidden:\n:glob:\n\n[0-9]*\n```"
+
+
+def _parameter(name: str, about: Any) -> str:
+    required = about.default is not None and type(about.default) is object
+    default = {None: "null", True: "true", False: "false"}
+    shown = default.get(about.default, about.default) if not isinstance(about.default, dict) else "{}"
+    told = f"`{name}`" if required else f"`{name}` ({shown})"
+    return f"{told}: {' / '.join(about.choices)}" if about.choices else told
+
+
+def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    lines = [tuple(heads), *(tuple(row) for row in rows)]
+    lines.insert(1, tuple("---" for _ in lines[0]))
+    return "\n".join(f"| {' | '.join(each.replace('|', chr(92) + '|') for each in line)} |" for line in lines)
+
+
+def _text(text: str) -> str:
+    """Text of the code as Markdown: nothing in it is markup but what stands between backticks."""
+    parts = re.split(r"(`[^`]*`)", " ".join(text.split()))
+    return "".join(part if part.startswith("`") else _escaped(part) for part in parts)
+
+
+def _escaped(text: str) -> str:
+    return _INTO_CODE.sub(r"`\1`", re.sub(r"([*<>\[\]~])", r"\\\1", text))
+
+
+def fill(app: Any, docname: str, content: list[str]) -> None:
+    """Puts what is generated into a page."""
+    content[0] = _MARK.sub(lambda found: globals()[found[1]](), content[0])
+
+
+def setup(app: Any) -> dict[str, Any]:
+    """Called by Sphinx."""
+    app.connect("source-read", fill)
+    return {"parallel_read_safe": True, "version": Path(__file__).stat().st_mtime_ns}
