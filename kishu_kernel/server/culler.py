@@ -15,9 +15,8 @@ from tornado.ioloop import PeriodicCallback
 from traitlets import Bool, Float, Int
 from traitlets.config import LoggingConfigurable
 
-from kishu_kernel.client.connection import Json
 from kishu_kernel.errors import KishuError
-from kishu_kernel.server.kernels import ServerKernels
+from kishu_kernel.server.kernels import ServerKernels, why
 from kishu_kernel.store.catalog.running_kernels import LiveKernel
 
 
@@ -81,15 +80,13 @@ class KishuCuller(LoggingConfigurable):
             if reply["ended"]:
                 self.log.info("Kishu: the idle kernel of %s was hibernated, and ended", called)
             else:
-                self._tell(kernel_id, f"the idle kernel of {called} is not ended: {_why(reply)}")
+                self._tell(
+                    kernel_id,
+                    f"the idle kernel of {called} is not ended: {why(reply['missing']) or 'it is used again'}",
+                )
 
     def _tell(self, kernel_id: str, sentence: str) -> None:
         """Says something of a kernel in the log, once."""
         if self._told.get(kernel_id) != sentence:
             self._told[kernel_id] = sentence
             self.log.warning("Kishu: %s", sentence)
-
-
-def _why(reply: Json) -> str:
-    reasons = dict.fromkeys(each["reason"] for each in reply["missing"])
-    return "; ".join(reasons) or "it is used again"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from functools import partial
@@ -19,7 +19,7 @@ from jupyter_core.utils import ensure_async
 
 from kishu_kernel.client import Client, connect
 from kishu_kernel.client.connection import Json
-from kishu_kernel.errors import KernelError, NoKernelError
+from kishu_kernel.errors import KernelError, KishuError, NoKernelError
 from kishu_kernel.store.catalog import running_kernels
 from kishu_kernel.store.catalog.running_kernels import LiveKernel
 
@@ -27,6 +27,9 @@ Result = TypeVar("Result")
 
 MOST_AT_ONCE = 16
 """Questions that are asked at the same time; others wait."""
+
+ANSWERING = 2.0
+"""Seconds that an answer may take beyond what it was given."""
 
 QUESTION = "kishu_request"
 """The type of our messages."""
@@ -96,6 +99,29 @@ class ServerKernels:
             await ensure_async(self.manager.shutdown_kernel(kernel_id))
         return {**reply, "ended": ended}
 
+    async def settle(self, timeout: float) -> dict[str, str]:
+        """Makes the sessions of all kernels of ours durable, at once: they are to be shut down.
+
+        Args:
+            timeout: seconds that it may take.
+
+        Returns:
+            What is not, by the notebook's path or the kernel's id: the reason.
+        """
+
+        async def reason(kernel_id: str) -> str | None:
+            try:
+                return why((await self.hibernate(kernel_id, timeout))["missing"])
+            except KishuError as error:
+                return str(error)
+
+        ours = await self.ours()
+        asked = {id: asyncio.ensure_future(reason(id)) for id in ours}
+        if asked:
+            await asyncio.wait(asked.values(), timeout=timeout + ANSWERING)
+        told = {id: each.result() if each.done() else "it does not answer" for id, each in asked.items()}
+        return {ours[id].notebook or id: text for id, text in told.items() if text}
+
     async def ours(self) -> dict[str, LiveKernel]:
         """Returns what is known of those kernels that keep a history, by their ids here."""
         files = {id: str(self.manager.get_kernel(id).connection_file) for id in self.manager.list_kernel_ids()}
@@ -127,6 +153,11 @@ class ServerKernels:
                 "to be asked"
             )
         return manager
+
+
+def why(missing: Iterable[Json]) -> str:
+    """Says, as a clause, why a session is not durable; empty if it is."""
+    return "; ".join(dict.fromkeys(each["reason"] for each in missing))
 
 
 def _asked(manager: Any, kernel_id: str, question: Callable[[Client], Json], timeout: float | None) -> Json:
