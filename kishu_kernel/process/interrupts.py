@@ -1,6 +1,9 @@
-"""SIGINT (the stop button) ignored for the few microseconds in which it would leave something half done.
+"""SIGINT (the stop button): whom it reaches, and when it is ignored.
 
-Law: nothing slow runs in such a section. Imports nothing of ours.
+It is ignored for the few microseconds in which it would leave something half done. What comes when a cell is asked for,
+and before that has begun, is kept for it: without us it would be ignored, or end the request without a reply.
+
+Law: nothing slow runs where it is ignored. Imports nothing of ours.
 """
 
 from __future__ import annotations
@@ -19,6 +22,64 @@ _set_handler: Callable[[int, Any], Any] = importlib.import_module("_signal").sig
 _SIGINT = int(signal.SIGINT)
 
 _replies_due = 0
+
+_awaited = False
+"""A cell was asked for, and has not begun."""
+_kept = False
+"""An interrupt has come meanwhile."""
+
+
+def keep_for_cell() -> Any:
+    """A cell is asked for: from here on an interrupt is kept for it, until `let_in`.
+
+    Returns:
+        The handler that was there before; None on another thread, and where they were kept already.
+    """
+    global _awaited, _kept
+    if not _interruptible():
+        return None
+    _awaited, _kept = True, False
+    return None if are_kept() else _set_handler(_SIGINT, _keep)
+
+
+def are_kept() -> bool:
+    """Whether an interrupt that comes now is kept for a cell, or dropped after it."""
+    return signal.getsignal(signal.SIGINT) is _keep
+
+
+@contextmanager
+def let_in() -> Iterator[None]:
+    """Within this context an interrupt is raised: a cell runs there, and what is done before it."""
+    global _awaited
+    if not _interruptible():
+        yield
+        return
+    before = _set_handler(_SIGINT, _raise_and_keep if _awaited else signal.default_int_handler)
+    try:
+        if _awaited and _kept:
+            raise KeyboardInterrupt
+        yield
+    finally:
+        _awaited = False
+        try:
+            _set_handler(_SIGINT, before)
+        except KeyboardInterrupt:  # it comes before the handler is another one
+            _set_handler(_SIGINT, before)
+            raise
+
+
+def cell_begins() -> None:
+    """Raises KeyboardInterrupt where one was kept for the cell, or was raised, and somebody has swallowed it.
+
+    A destructor, a callback or a library may. From here on interrupts are raised in the cell's code.
+    """
+    global _awaited
+    if not (_awaited and _interruptible()):
+        return
+    _set_handler(_SIGINT, signal.default_int_handler)
+    _awaited = False
+    if _kept:
+        raise KeyboardInterrupt
 
 
 @contextmanager
@@ -44,6 +105,8 @@ def until_replied() -> Iterator[None]:
 def uninterrupted(work: Callable[[], Result], *, final_step: bool = False) -> Result:
     """Run `work` to its end: an interrupt meanwhile is dropped. Returns its result, and raises what it raises.
 
+    Where a cell is about to begin, the interrupt is the cell's, and kept for it.
+
     Python interrupts the main thread only; on other threads this just calls `work`. (Masking the signal would not
     help: another thread of the process receives it then, and the main thread raises all the same.)
 
@@ -53,7 +116,7 @@ def uninterrupted(work: Callable[[], Result], *, final_step: bool = False) -> Re
     """
     if not _interruptible():
         return work()
-    before = _set_handler(_SIGINT, _dropped)
+    before = _set_handler(_SIGINT, _keep)
     done = False
     try:
         result = work()
@@ -64,8 +127,14 @@ def uninterrupted(work: Callable[[], Result], *, final_step: bool = False) -> Re
             _set_handler(_SIGINT, _default(before))
 
 
-def _dropped(*_: object) -> None:
-    pass
+def _keep(*_: object) -> None:
+    global _kept
+    _kept = _awaited
+
+
+def _raise_and_keep(*_: object) -> None:
+    _keep()
+    raise KeyboardInterrupt
 
 
 def _interruptible() -> bool:

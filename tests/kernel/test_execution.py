@@ -80,6 +80,19 @@ def test_after_a_cell_that_was_interrupted(kernel: Kernel) -> None:
     assert kernel.value("xs") == half
 
 
+def test_an_interrupt_as_soon_as_a_cell_is_heard_of_is_the_cells(kernel: Kernel) -> None:
+    """It came too early, between two steps of the kernel's, and was lost; or the request got no reply."""
+    kernel.ok("import time")
+    for _ in range(40):
+        running = kernel.begin("while True: time.sleep(0.001)", stop_on_error=False)
+        kernel.taken_up(running)
+        kernel.interrupt()
+        ran = kernel.end(running)
+        assert (ran.reply["ename"], ran.outputs[-1]["ename"]) == ("KeyboardInterrupt",) * 2
+    assert last(kernel)["status"] == "interrupted"
+    assert kernel.value("7") == 7
+
+
 def test_after_an_await_that_was_interrupted(kernel: Kernel) -> None:
     kernel.ok("import asyncio; xs = []")
     # In small steps: ipykernel's loop does not wake up for a signal alone.

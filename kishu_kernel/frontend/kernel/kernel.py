@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from functools import partial
 from typing import Any
@@ -14,6 +15,7 @@ from kishu_kernel.frontend.kernel.idle_flushes import spare_idle_flushes
 from kishu_kernel.frontend.kernel.kernel_hooks import KernelHooks, answer_disabled
 from kishu_kernel.frontend.kernel.options import KishuOptions
 from kishu_kernel.frontend.shell.tracked_shell import TrackedShell
+from kishu_kernel.process.interrupts import are_kept, keep_for_cell
 
 
 class KishuKernel(KishuOptions, IPythonKernel):
@@ -36,6 +38,7 @@ class KishuKernel(KishuOptions, IPythonKernel):
             kwargs.pop("user_ns", None)
         super().__init__(**kwargs)
         self.kishu_hooks: KernelHooks | None = None
+        self._between_cells: Any = signal.SIG_IGN
         # Made once, while nobody has drawn: IPython draws the tip in it from `random`, and a cell may be running when
         # another frontend asks for it.
         self._banner = super().banner
@@ -65,6 +68,20 @@ class KishuKernel(KishuOptions, IPythonKernel):
         """As in `KernelHooks.info`."""
         info: dict[str, Any] = super().kernel_info
         return info if self.kishu_hooks is None else self.kishu_hooks.info(info)
+
+    def set_parent(self, ident: Any, parent: dict[str, Any], channel: str = "shell") -> None:
+        """As in the base class. What is heard of a cell after this may have somebody interrupt it: that is kept."""
+        super().set_parent(ident, parent, channel)
+        is_cell = channel == "shell" and parent.get("header", {}).get("msg_type") == "execute_request"
+        if is_cell and self.kishu_hooks is not None and (before := keep_for_cell()) is not None:
+            self._between_cells = before
+
+    def pre_handler_hook(self) -> None:
+        """As in the base class, where the request is no cell: a cell lets interrupts in when it begins."""
+        if are_kept():
+            self.saved_sigint_handler = self._between_cells
+        else:
+            super().pre_handler_hook()
 
     async def execute_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
         """As in `KernelHooks.reply_first`."""

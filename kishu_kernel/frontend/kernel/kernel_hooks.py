@@ -24,7 +24,7 @@ from kishu_kernel.frontend.kernel.spare import Spare, can_be_kept
 from kishu_kernel.frontend.magic.magics import KishuMagics
 from kishu_kernel.frontend.shell.settings import Settings
 from kishu_kernel.frontend.shell.tracked_shell import TrackedShell
-from kishu_kernel.process.interrupts import until_replied
+from kishu_kernel.process.interrupts import are_kept, keep_for_cell, until_replied
 from kishu_kernel.process.tracing import skipped_files, untraced
 
 PATIENCE = 5.0
@@ -157,6 +157,8 @@ class KernelHooks:
         """
         pending = _PendingWork()
         token = _pending_work.set(pending)
+        if not are_kept():
+            keep_for_cell()
         try:
             await handle()
             if hasattr(stream, "flush"):  # one of tornado's; a plain socket has sent it already

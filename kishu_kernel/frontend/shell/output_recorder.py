@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from kishu_kernel.objects.classes import module_name
+
 Output = dict[str, Any]
 
 _FIELDS = {
@@ -168,3 +170,16 @@ class OutputRecorder:
         if cell is not None and (kind in _FIELDS or kind in ("clear_output", "update_display_data")):
             with self._lock:
                 cell.add(kind, content)
+
+
+def flush_own(*streams: Any) -> None:
+    """Flushes the kernel's own streams. One that the user has put there is not touched: it may do anything."""
+    for stream in streams:
+        if module_name(type(stream)).startswith("ipykernel.") and _holds_text(stream):
+            stream.flush()
+
+
+def _holds_text(stream: Any) -> bool:
+    """Whether what was written to a stream of ipykernel's may not have been sent yet. To flush it takes two threads."""
+    buffers = getattr(stream, "_buffers", None)
+    return True if buffers is None else bool(buffers)

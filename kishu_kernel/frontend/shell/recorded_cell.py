@@ -132,9 +132,14 @@ class RecordedCells:
             return running
 
 
-def not_run(count: int) -> dict[str, Any]:
-    """Returns the content of the reply to a cell that was interrupted before it ran."""
-    reply = {"status": "error", "ename": "KeyboardInterrupt", "evalue": "interrupted before the cell ran"}
+def interrupted(count: int, begun: bool = False) -> dict[str, Any]:
+    """Returns the content of the reply to a cell that was interrupted, and not in its code.
+
+    Args:
+        begun: IPython had begun with it.
+    """
+    told = "interrupted" if begun else "interrupted before the cell ran"
+    reply = {"status": "error", "ename": "KeyboardInterrupt", "evalue": told}
     return {**reply, "traceback": [], "execution_count": count, "user_expressions": {}, "payload": []}
 
 

@@ -24,9 +24,9 @@ from kishu_kernel.frontend.shell.cell_finder import CellFinder
 from kishu_kernel.frontend.shell.cell_runner import ShellRunner
 from kishu_kernel.frontend.shell.cell_transform import CellTransform
 from kishu_kernel.frontend.shell.contained_cells import ContainedCells
-from kishu_kernel.frontend.shell.output_recorder import Output, OutputRecorder
+from kishu_kernel.frontend.shell.output_recorder import Output, OutputRecorder, flush_own
 from kishu_kernel.frontend.shell.progress_line import ProgressLine
-from kishu_kernel.frontend.shell.recorded_cell import RecordedCell, RecordedCells, not_run
+from kishu_kernel.frontend.shell.recorded_cell import RecordedCell, RecordedCells, interrupted
 from kishu_kernel.frontend.shell.settings import Settings
 from kishu_kernel.frontend.shell.shutdown import Shutdown
 from kishu_kernel.frontend.shell.store_fate import StoreFate, written_by_papermill
@@ -34,11 +34,11 @@ from kishu_kernel.frontend.shell.store_opener import StoreOpener
 from kishu_kernel.frontend.shell.user_warnings import UserWarnings
 from kishu_kernel.history.targets import FORKED
 from kishu_kernel.model import CellRun, SessionId
-from kishu_kernel.objects.classes import module_name
 from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.objects.secret_names import keep_out_of_environment
 from kishu_kernel.process.audit_hook import start_recording
 from kishu_kernel.process.cell_sources import add_source_lookup
+from kishu_kernel.process.interrupts import cell_begins, let_in
 from kishu_kernel.process.muting import warnings_muted
 from kishu_kernel.process.tracing import untraced
 from kishu_kernel.session.module_data import ModuleData
@@ -177,56 +177,75 @@ class TrackedShell:
         if hidden:
             return await self._around_hidden(run, code, expressions, main)
         cell: RecordedCell | None = None
+        reply: dict[str, Any] | None = None
+        begun = False
         self._open_cells += 1
         try:
-            with untraced():
-                self.beginning.reach_start()
-                self.cells.wait_for_other_threads()
-                text = self._transform(code)
-                source = _source(text or code, expressions)
-                if not is_only_magic(source, "kishu"):
-                    self.user_warnings.print()
-                    self.beginning.before_cell()
-                cell = self._begin_cell(code, source, msg_id, main, self.shell.execution_count)
-        except KeyboardInterrupt:  # while a checkpoint of another shell was waited for: the cell does not run
-            return not_run(self.shell.execution_count)
+            with let_in():
+                with untraced():
+                    self.beginning.reach_start()
+                    self.cells.wait_for_other_threads()
+                    text = self._transform(code)
+                    source = _source(text or code, expressions)
+                    if not is_only_magic(source, "kishu"):
+                        self.user_warnings.print()
+                        self.beginning.before_cell()
+                    cell = self._begin_cell(code, source, msg_id, main, self.shell.execution_count)
+                contained = cell.ticket is not None and cell.ticket.contained
+                with self._transform.reused(code, text, contained):
+                    cell_begins()
+                    begun = True
+                    reply = await run()
+        except KeyboardInterrupt:  # IPython had not come to its code, or was done with that
+            reply = reply or self._interrupted(begun)
         finally:
             if cell is None:
                 self._open_cells -= 1
-        reply: dict[str, Any] = {"status": "error", "ename": "KeyboardInterrupt"}
-        contained = cell.ticket is not None and cell.ticket.contained
-        try:
-            with self._transform.reused(code, text, contained):
-                reply = await run()
-            return reply
-        finally:
-            cell.end(reply)
-            self.fate.note_cell(reply)
-            take = partial(self._take, cell)
-            if later is None:
-                take()
             else:
-                later(take)
+                self._ended(cell, reply or {"status": "error", "ename": "KeyboardInterrupt"}, later)
+        return reply
+
+    def _ended(
+        self, cell: RecordedCell, reply: Mapping[str, Any], later: Callable[[Callable[[], None]], None] | None
+    ) -> None:
+        cell.end(reply)
+        self.fate.note_cell(reply)
+        take = partial(self._take, cell)
+        if later is None:
+            take()
+        else:
+            later(take)
+
+    def _interrupted(self, begun: bool) -> dict[str, Any]:
+        """Shows that the cell was interrupted. Returns the content of its reply."""
+        reply = interrupted(self.shell.execution_count, begun)
+        with suppress(Exception):  # a cell may have put anything in the place of what shows it
+            self.shell.showtraceback((KeyboardInterrupt, KeyboardInterrupt(reply["evalue"]), None))
+        return reply
 
     async def _around_hidden(
         self, run: Callable[[], Awaitable[dict[str, Any]]], code: str, expressions: Mapping[str, str], main: bool
     ) -> dict[str, Any]:
+        ticket: Ticket | None = None
+        reply: dict[str, Any] | None = None
         try:
-            with untraced():
-                text = self._transform(code)
-                source = _source(text or code, expressions)
-                self.beginning.reach_start()
-                self.cells.wait_for_other_threads()
-                ticket = self._watch(source, main, hidden=True)
+            with let_in():
+                with untraced():
+                    text = self._transform(code)
+                    source = _source(text or code, expressions)
+                    self.beginning.reach_start()
+                    self.cells.wait_for_other_threads()
+                    ticket = self._watch(source, main, hidden=True)
+                with self._transform.reused(code, text):
+                    cell_begins()
+                    reply = await run()
         except KeyboardInterrupt:
-            return not_run(self.shell.execution_count)
-        try:
-            with self._transform.reused(code, text):
-                return await run()
+            reply = reply or interrupted(self.shell.execution_count)
         finally:
             if ticket is not None:
                 with untraced():
                     self.session.after_hidden(ticket)
+        return reply
 
     def watch_running_cell(self, code: str, msg_id: str, main: bool) -> CellEnd:
         """Watches a cell that runs already, and that loads us: its checkpoint has what it does from here on.
@@ -292,11 +311,12 @@ class TrackedShell:
         outputs: list[Output] = []
         self._taking = True
         try:
-            _flush_own(sys.stdout, sys.stderr)  # then the recorder has all that was printed
-            outputs = self.recorder.take(msg_id)
-            self.session.after_cell(ticket, run, outputs)
-            self._announce()
-            self._changed()
+            with let_in():
+                flush_own(sys.stdout, sys.stderr)  # then the recorder has all that was printed
+                outputs = self.recorder.take(msg_id)
+                self.session.after_cell(ticket, run, outputs)
+                self._announce()
+                self._changed()
         except (Exception, KeyboardInterrupt) as error:
             self.session.after_failed_checkpoint(ticket, run, repr(error))
         finally:
@@ -419,19 +439,6 @@ def _source(text: str, expressions: Mapping[str, str]) -> str:
             compile(expression, "<user_expression>", "eval")
             text += f"\n({expression}\n)"
     return text
-
-
-def _flush_own(*streams: Any) -> None:
-    """Flushes the kernel's own streams. One that the user has put there is not touched: it may do anything."""
-    for stream in streams:
-        if module_name(type(stream)).startswith("ipykernel.") and _holds_text(stream):
-            stream.flush()
-
-
-def _holds_text(stream: Any) -> bool:
-    """Whether what was written to a stream of ipykernel's may not have been sent yet. To flush it takes two threads."""
-    buffers = getattr(stream, "_buffers", None)
-    return True if buffers is None else bool(buffers)
 
 
 def _connection_file(shell: Any) -> str | None:
