@@ -26,6 +26,7 @@ from kishu_kernel.objects.codec.pickling import decode, encode
 from kishu_kernel.objects.live_objects import can_be_imported, live_objects
 from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.objects.registry import registry
+from kishu_kernel.process.python_gc import collector_paused
 
 LARGEST_OBJECT = 256 * 1024
 """Bytes of an object that ambient state refers to, at most: they travel inside the record."""
@@ -64,11 +65,12 @@ class AmbientState:
     def _start(self) -> None:
         """The first cell is about to run, or a state to be taken up: from here on it is the session's doing."""
         if self._first is None:
-            for provider in self._present().values():
-                with suppress(Exception):
-                    provider.start()
-            self._first = self._read()
-            live_objects.keep_all()
+            with collector_paused():  # what is imported for it stays
+                for provider in self._present().values():
+                    with suppress(Exception):
+                        provider.start()
+                self._first = self._read()
+                live_objects.keep_all()
 
     # -- what a checkpoint keeps -------------------------------------------------------------------
 

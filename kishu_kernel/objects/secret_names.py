@@ -23,13 +23,23 @@ HIDDEN = "(a secret, which is never stored)"
 
 def is_secret(name: str, patterns: Iterable[str]) -> bool:
     """Whether one of these patterns matches a name, in any case, and none of those that begin with `!`."""
-    found = False
+    found, lowered = False, name.lower()
     for pattern in patterns:
-        if fnmatchcase(name.lower(), pattern.lstrip("!").lower()):
+        if _matches(lowered, pattern.lstrip("!").lower()):
             if pattern.startswith("!"):
                 return False
             found = True
     return found
+
+
+def _matches(name: str, pattern: str) -> bool:
+    """As `fnmatchcase`, which compiles the pattern: most ask for a part of a name."""
+    part = pattern.strip("*")
+    if any(each in part for each in "*?["):
+        return fnmatchcase(name, pattern)
+    if not pattern.startswith("*"):
+        return name.startswith(part) if pattern.endswith("*") else name == part
+    return part in name if pattern.endswith("*") else name.endswith(part)
 
 
 class _Environment:

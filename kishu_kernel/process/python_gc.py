@@ -1,8 +1,8 @@
-"""Python's garbage collector paused while a checkpoint is taken or a value is loaded. Imports nothing of ours.
+"""Python's garbage collector paused while a kernel is made, a state taken, a value loaded. Imports nothing of ours.
 
-Both make many objects that stay, and hardly any cycles. A collection in between would walk everything that the session
-holds: half a second for a million objects, and nothing found. What a load has made is counted as old at once, lest the
-first collection after the pause does just that.
+All make many objects that stay, and hardly any cycles. A collection in between would walk everything that the session
+holds: half a second for a million objects, and nothing found. What a load has made, and what a kernel begins with, is
+counted as old at once, lest the first collection after the pause does just that.
 """
 
 from __future__ import annotations
@@ -35,6 +35,19 @@ def collector_paused() -> Iterator[None]:
     finally:
         if _to_enable.pop():
             gc.enable()
+
+
+@contextmanager
+def making_what_stays() -> Iterator[None]:
+    """As `collector_paused`, of what makes a kernel: all that there is in the end counts as old.
+
+    For code before the user's: of that, nothing may count so unseen (`count_as_old`).
+    """
+    with collector_paused():
+        yield
+        if collector_enabled() and gc.get_freeze_count() <= FROZEN_BY_PYTHON:
+            gc.freeze()
+            gc.unfreeze()
 
 
 class NewObjects:

@@ -34,7 +34,6 @@ from kishu_kernel.store.disk.chunk_reader import ChunkLoader, chunk_tables
 from kishu_kernel.store.disk.chunk_writer import ChunkWriter
 from kishu_kernel.store.disk.environment import MAP_SIZE
 from kishu_kernel.store.disk.identity import StoreIdentity
-from kishu_kernel.store.disk.orphans import remove_orphans
 from kishu_kernel.store.disk.record_cache import RecordCache
 from kishu_kernel.store.disk.rows import check_refs, items
 from kishu_kernel.store.format import chunks, compression, schema, torn_reads
@@ -310,6 +309,8 @@ class LmdbStore:
         """As in `Store`. May remove chunks that another process wrote ahead; its commit writes them again."""
         self._check_open()
         if not self.free_of_orphans:
+            from kishu_kernel.store.disk.orphans import remove_orphans
+
             self._environment.free_of_orphans = remove_orphans(self._environment, should_stop)
         return self.free_of_orphans
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from contextlib import closing
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
@@ -98,3 +99,11 @@ def test_which_names_are_secrets() -> None:
         assert is_secret(name, ENVIRONMENT), name
     for name in ("TOKENIZERS_PARALLELISM", "PATH", "KEYBOARD", "AWSOME", "OMP_NUM_THREADS"):
         assert not is_secret(name, ENVIRONMENT), name
+
+
+@pytest.mark.parametrize(
+    "pattern", ["", "*", "a", "a*", "*a", "*a*", "**a**", "*a*b", "a?c", "[ab]*", "A*", "]", "*]*"]
+)
+def test_patterns_match_as_those_of_file_names_in_any_case(pattern: str) -> None:
+    for name in ("", "a", "ab", "ba", "bab", "abc", "ABC", "]", "x]y", "a\nb"):
+        assert is_secret(name, [pattern]) == fnmatchcase(name.lower(), pattern.lower()), name

@@ -43,6 +43,20 @@ def test_what_a_load_has_made_is_old_at_once() -> None:
     assert ran("x = load(); print(oldest())") == "20000"
 
 
+def test_what_a_kernel_begins_with_is_old_and_the_collector_as_it_was() -> None:
+    code = """
+    from kishu_kernel.process.python_gc import making_what_stays
+    with making_what_stays():
+        made, paused = [Node() for _ in range(2_000)], not gc.isenabled()
+    print(oldest(), paused, gc.isenabled(), gc.get_freeze_count() < 1000)
+    gc.disable()
+    with making_what_stays():
+        made += [Node()]
+    print(oldest(), gc.isenabled())
+    """
+    assert ran(code).splitlines() == ["2000 True True True", "2000 False"]
+
+
 def test_what_is_loaded_again_and_again_and_dropped_in_cycles_does_not_pile_up() -> None:
     most = int(ran("most = 0\nfor _ in range(60):\n    x = load(); most = max(most, Node.alive)\nprint(most)"))
     assert most < 30 * 20_000

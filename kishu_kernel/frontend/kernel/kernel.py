@@ -16,6 +16,7 @@ from kishu_kernel.frontend.kernel.kernel_hooks import KernelHooks, answer_disabl
 from kishu_kernel.frontend.kernel.options import KishuOptions
 from kishu_kernel.frontend.shell.tracked_shell import TrackedShell
 from kishu_kernel.process.interrupts import are_kept, keep_for_cell
+from kishu_kernel.process.python_gc import making_what_stays
 
 
 class KishuKernel(KishuOptions, IPythonKernel):
@@ -36,15 +37,16 @@ class KishuKernel(KishuOptions, IPythonKernel):
     def __init__(self, **kwargs: Any) -> None:
         if kwargs.get("user_ns") is None:  # ipykernel's application says None, which would hide the default
             kwargs.pop("user_ns", None)
-        super().__init__(**kwargs)
-        self.kishu_hooks: KernelHooks | None = None
-        self._between_cells: Any = signal.SIG_IGN
-        # Made once, while nobody has drawn: IPython draws the tip in it from `random`, and a cell may be running when
-        # another frontend asks for it.
-        self._banner = super().banner
-        if self.enabled:
-            self.kishu_hooks = KernelHooks(self, self.settings())
-            self.shell_handlers.update(self.kishu_hooks.comm_handlers(self.shell_handlers))
+        with making_what_stays():
+            super().__init__(**kwargs)
+            self.kishu_hooks: KernelHooks | None = None
+            self._between_cells: Any = signal.SIG_IGN
+            # Made once, while nobody has drawn: IPython draws the tip in it from `random`, and a cell may be running
+            # when another frontend asks for it.
+            self._banner = super().banner
+            if self.enabled:
+                self.kishu_hooks = KernelHooks(self, self.settings())
+                self.shell_handlers.update(self.kishu_hooks.comm_handlers(self.shell_handlers))
 
     def start(self) -> None:
         """As in the base class, and begins the session."""

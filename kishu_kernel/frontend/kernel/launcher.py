@@ -21,6 +21,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from kishu_kernel import __version__
+from kishu_kernel.process.python_gc import making_what_stays
 
 KERNEL_NAME = "kishu"
 
@@ -63,11 +64,12 @@ def launch(argv: list[str], owner: socket.socket | None = None) -> None:
         argv: ipykernel's own arguments.
         owner: a connection; when its other end is closed, whoever started this kernel is gone.
     """
-    from ipykernel.kernelapp import IPKernelApp
+    with making_what_stays():
+        from ipykernel.kernelapp import IPKernelApp
 
-    from kishu_kernel.frontend.kernel.kernel import KishuKernel
-    from kishu_kernel.frontend.kernel.options import KishuForks
-    from kishu_kernel.frontend.kernel.parent_poller import graceful_poller, watch_owner
+        from kishu_kernel.frontend.kernel.kernel import KishuKernel
+        from kishu_kernel.frontend.kernel.options import KishuForks
+        from kishu_kernel.frontend.kernel.parent_poller import graceful_poller, watch_owner
 
     if not can_encrypt() and _wants_encryption(argv):
         raise SystemExit(

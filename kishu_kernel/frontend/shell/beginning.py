@@ -130,13 +130,15 @@ class Beginning:
             self._began = True
             self.reach_start()
             host.opener.close_provisional(host.session.close_if_unused)
+            timeline, place = host.session.timeline, host.opener.place
+            earlier = timeline.other_heads()
+            if timeline.head is not None or not (earlier or (place and place.resembles)):
+                return  # as most begin: nothing is imported for it
             from kishu_kernel.frontend.shell.history_notice import notice
             from kishu_kernel.session.ended_session import unwritten_work
 
-            timeline = host.session.timeline
-            if timeline.head is not None or not (found := notice(timeline, host.opener.place)):
+            if not (found := notice(timeline, place)):
                 return
-            earlier = timeline.other_heads()
             if earlier and (unwritten := unwritten_work(timeline, earlier[0])):
                 host.warnings.append(unwritten)  # the notice says it, and `status` repeats it
             if resume and host.settings.auto_resume and earlier:
@@ -144,9 +146,9 @@ class Beginning:
             elif earlier and self.offer_shown:
                 return
             host.progress.end()
-            place = host.progress.take_place()
+            shown_at = host.progress.take_place()
             host.shell.display_pub.publish(
-                dict(found), transient={"display_id": place} if place else {}, update=bool(place)
+                dict(found), transient={"display_id": shown_at} if shown_at else {}, update=bool(shown_at)
             )
         except Exception as error:
             host.warn(f"Kishu could not look at this notebook's earlier sessions ({error}).")

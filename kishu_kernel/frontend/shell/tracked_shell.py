@@ -40,6 +40,7 @@ from kishu_kernel.process.audit_hook import start_recording
 from kishu_kernel.process.cell_sources import add_source_lookup
 from kishu_kernel.process.interrupts import cell_begins, let_in
 from kishu_kernel.process.muting import warnings_muted
+from kishu_kernel.process.python_gc import collector_paused
 from kishu_kernel.process.tracing import untraced
 from kishu_kernel.session.module_data import ModuleData
 from kishu_kernel.session.namespace import UserNamespace
@@ -418,7 +419,8 @@ class TrackedShell:
         return [each for callbacks in self.shell.events.callbacks.values() for each in callbacks]
 
     def _open(self) -> Timeline:
-        timeline = self.opener.open_in_memory() if self.settings.in_memory else self.opener.open()
+        with collector_paused():  # what is imported for it, and made, stays
+            timeline = self.opener.open_in_memory() if self.settings.in_memory else self.opener.open()
         self._announce()
         return timeline
 

@@ -17,7 +17,6 @@ from pathlib import Path
 from kishu_kernel.errors import StoreDamagedError
 from kishu_kernel.store.disk.directory import DATA
 from kishu_kernel.store.disk.disk_errors import store_error
-from kishu_kernel.store.disk.untrusted_data_file import SUPPORTED, DataFile
 
 VERIFIED_FILE = "whole.json"
 
@@ -37,6 +36,8 @@ def find_damage(path: Path, attempts: int = _ATTEMPTS) -> list[str]:
     Args:
         attempts: walks until damage is believed; 1 where the caller holds the writer's lock.
     """
+    from kishu_kernel.store.disk.untrusted_data_file import SUPPORTED, DataFile  # a new store is not looked through
+
     damage: list[str] = []
     for attempt in range(attempts if SUPPORTED else 0):
         if attempt:
