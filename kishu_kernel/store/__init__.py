@@ -6,7 +6,7 @@
 - `format/`: what stands in a store, byte by byte.
 - `disk/`: LMDB and its files. Here bytes reach the disk: `disk.chunk_writer`, in transactions of `disk.environment`.
 - `catalog/`: which store belongs to which notebook. `maintenance/`: stores that no kernel has open.
-- `remote/`: a history in an object store, pushed, pulled and cloned.
+- `remote/`: a history in an object store, pushed, pulled and cloned. `courier/`: the process that does so by itself.
 - `garbage`: what a collection removes. `transfer`: a history copied from one store to another.
 
 What the next kernel finds after a kill (`kill -9`, a crash, a power cut), and who deals with it:

@@ -101,10 +101,12 @@ class KernelHooks:
     def _think(self, should_stop: Callable[[], bool]) -> float | None:
         if self._spare is not None:
             self._spare.keep()
+        self.tracked_shell.courier.keep()
         return self.tracked_shell.think(should_stop)
 
     def begin(self) -> None:
         """Begins the session: the kernel's event loop is about to run."""
+        self.tracked_shell.courier.begin()
         if self.tracked_shell.beginning.pending:
             self._kernel.io_loop.add_callback(self._reach_start)
 
@@ -137,6 +139,7 @@ class KernelHooks:
             The content of the reply.
         """
         self.tracked_shell.fate.attended |= attended
+        self.tracked_shell.courier.pause()
         pending = _pending_work.get()
         return await self.tracked_shell.around_cell(
             run,

@@ -123,6 +123,11 @@ class KishuOptions(Configurable):
         "themselves deterministic and have no side effects; what others would have to be re-run for is listed, and "
         "stays away. [KISHU_AUTO_RESUME]"
     ).tag(config=True)
+    remote = Unicode(
+        help="Where the notebook's history is pushed to in pauses, and brought from where there is none here: "
+        "s3://BUCKET/PATH (also gs://, az://, file://), the place of many notebooks. Needs the extra `remote`. "
+        "[KISHU_REMOTE]"
+    ).tag(config=True)
     start_at = Unicode(
         help="Begin in this state, STORE@TARGET, and go on from there on a branch of its own. STORE is a notebook, a "
         "store or its directory; TARGET an id, a branch, a tag, HEAD, In[3]. Cells without side effects are re-run for "
@@ -174,6 +179,10 @@ class KishuOptions(Configurable):
     def _default_auto_resume(self) -> bool:
         return _environment_flag("KISHU_AUTO_RESUME", "0")
 
+    @default("remote")
+    def _default_remote(self) -> str:
+        return os.environ.get("KISHU_REMOTE", "")
+
     @default("start_at")
     def _default_start_at(self) -> str:
         return os.environ.pop("KISHU_START_AT", "")  # not for kernels that a cell starts
@@ -205,6 +214,7 @@ class KishuOptions(Configurable):
             ),
             secret_environment=tuple(self.secret_environment),
             auto_resume=self.auto_resume,
+            remote=self.remote,
             start_at=self.start_at or None,
             audit=self.audit,
             effects=self.effects,

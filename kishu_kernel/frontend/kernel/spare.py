@@ -19,9 +19,9 @@ import uuid
 from contextlib import suppress
 from pathlib import Path
 
-from kishu_kernel.frontend.kernel.spare_messages import Lines, line
 from kishu_kernel.objects.registry import registry
 from kishu_kernel.process.code_origins import is_users_module, started_in
+from kishu_kernel.process.lines import Lines, line
 from kishu_kernel.store.catalog.running_kernels import runtime_directory
 
 FAILURES_AT_MOST = 3

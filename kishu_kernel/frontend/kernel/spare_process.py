@@ -22,8 +22,8 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from kishu_kernel.frontend.kernel.spare_messages import Lines, line
 from kishu_kernel.objects.registry import registry
+from kishu_kernel.process.lines import Lines, line
 
 _EACH_NEEDS = (
     "ipykernel.kernelapp",

@@ -35,6 +35,7 @@ from kishu_kernel.frontend.pages.wording import (
     not_in_state,
     notes,
     padded,
+    remote_lines,
     short,
     states,
     taken_names,
@@ -76,6 +77,7 @@ def _status(reply: Reply, view: View) -> str:
         f"HEAD      {short(reply['head'])}" + (f"  on branch {printable(reply['branch'])}" if reply["branch"] else ""),
         f"session   {reply['session']}",
         f"store     {states(store['checkpoints'])}, {size(store['bytes'])} in {printable(store['path'] or 'memory')}",
+        *(f"remote    {line}" for line in remote_lines(reply, view.now)),
         *(f"warning   {printable(warning)}" for warning in reply["warnings"]),
     ]
     return "\n".join(
@@ -219,10 +221,13 @@ def _gc(reply: Reply, view: View) -> str:
 
 
 def _hibernate(reply: Reply, view: View) -> str:
+    remote = reply.get("remote")
+    lines = [f"its remote does not have all of it: {printable(remote['error'])}"] if remote and remote["error"] else []
     if reply["durable"]:
-        return "everything is written: the kernel can be ended, and `%kishu resume` goes on from here"
-    lines = [f"  {short(each['checkpoint'] or '-')}  {printable(each['reason'])}" for each in reply["missing"]]
-    return "\n".join(["not written yet, or not at all:", *lines])
+        first = "everything is written: the kernel can be ended, and `%kishu resume` goes on from here"
+        return "\n".join([first, *lines])
+    missing = [f"  {short(each['checkpoint'] or '-')}  {printable(each['reason'])}" for each in reply["missing"]]
+    return "\n".join(["not written yet, or not at all:", *missing, *lines])
 
 
 def _export(reply: Reply, view: View) -> str:

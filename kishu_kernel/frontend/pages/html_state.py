@@ -15,6 +15,7 @@ from kishu_kernel.frontend.pages.wording import (
     losses,
     lost_names,
     not_in_state,
+    remote_lines,
     states,
     told,
     untold_notes,
@@ -30,6 +31,7 @@ def status_page(reply: Reply, view: View) -> str:
     where = f"<code>{esc(store['path'])}</code>" if store["path"] else "memory only, until the kernel ends"
     facts = [("HEAD", f"{id_of(reply['head'])}{branch}"), ("Session", f"<code>{esc(reply['session'])}</code>")]
     facts += [("Store", f"{held}, in {where}")]
+    facts += [("Remote", esc(line)) for line in remote_lines(reply, view.now)]
     facts += [("Warning", chip("!", "k-bad") + esc(warning)) for warning in reply["warnings"]]
     rows = "".join(f'<tr><th scope="row">{name}</th><td class="k-wrap">{value}</td></tr>' for name, value in facts)
     commands = (("log", "shows the history"), ("undo", "takes back the last cell"), ("help", "lists all commands"))

@@ -20,6 +20,7 @@ from kishu_kernel.frontend.pages.wording import (
     names_at,
     notes,
     padded,
+    remote_lines,
     sessions_told,
     short,
     time_ago,
@@ -66,7 +67,8 @@ def log_text(reply: Reply, view: View) -> str:
     for each, session, (node, beside, below) in zip(reply["checkpoints"], sessions, drawn, strict=True):
         lines += table.lines(each, node, beside, session)
         lines += [] if below is None else [below.rstrip()]
-    return "\n".join(lines) + _older(reply) + _elsewhere(reply, view)
+    unpushed = "".join(f"\n{line}" for line in remote_lines(reply, view.now)[1:])
+    return "\n".join(lines) + _older(reply) + _elsewhere(reply, view) + unpushed
 
 
 def variable_text(reply: Reply, view: View) -> str:

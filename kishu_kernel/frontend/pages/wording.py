@@ -206,6 +206,19 @@ def untold_notes(reply: Reply) -> Sequence[str]:
     return notes
 
 
+def remote_lines(reply: Reply, now: float) -> list[str]:
+    """Returns how the remote of a history stands that is pushed by itself."""
+    remote = reply.get("remote")
+    if not remote:
+        return []
+    pushed = f"pushed {time_ago(remote['pushed'], now)}" if remote["pushed"] else "nothing pushed yet"
+    found = [f"{printable(remote['url'])}: {pushed}"]
+    if remote["error"]:
+        again = ". It is tried again" if remote["doing"] == "failed" else ""
+        found.append(f"what came since is not there: {printable(remote['error'])}{again}")
+    return found
+
+
 def told(reply: Reply) -> list[str]:
     """Returns what a travel did, as the kernel says it."""
     sentences = reply.get("told") or [f"Now at {short(reply['head'])}." if reply["applied"] else "Would go there."]

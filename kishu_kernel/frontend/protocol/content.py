@@ -137,6 +137,13 @@ def ended_content(ended: EndedSession) -> Json:
     }
 
 
+def remote_content(found: Json | None) -> Json | None:
+    """Returns where a history is pushed to by itself, and how that stands."""
+    if found is None:
+        return None
+    return {**found, "pushed": None if found["pushed"] is None else moment(found["pushed"])}
+
+
 def texts(value: list[Any]) -> list[str]:
     """Returns a list of strings.
 

@@ -1,5 +1,7 @@
 """Makes a session durable, so that whoever asked may end its kernel: everything that was done is on the disk, or named.
 
+Where it has a remote, it is pushed, too, in the time that is left; `durable` is of the disk alone.
+
 Law: the kernel goes on, whatever comes of it, and no cell is interrupted. It takes no longer than it was given, but for
 what one checkpoint takes that is under way.
 Neighbours: `shell.shutdown` does the like where a process ends; `operations` offers it.
@@ -47,4 +49,6 @@ def hibernate(host: SessionHost, timeout: float) -> Json:
         missing.append({"checkpoint": None, "reason": RUNNING})
     elif not (taken and settled):
         missing.append({"checkpoint": None, "reason": UNDER_WAY})
-    return {"durable": not missing, "head": head, "missing": missing, "seconds": time.monotonic() - began}
+    pushed = host.courier.push_within(left())
+    seconds = time.monotonic() - began
+    return {"durable": not missing, "head": head, "missing": missing, "remote": pushed, "seconds": seconds}

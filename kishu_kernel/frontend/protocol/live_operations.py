@@ -15,7 +15,14 @@ from itertools import takewhile
 from typing import Any
 
 from kishu_kernel.errors import RequestError, StoreError
-from kishu_kernel.frontend.protocol.content import Json, comparison_content, ended_content, moment, outcome_content
+from kishu_kernel.frontend.protocol.content import (
+    Json,
+    comparison_content,
+    ended_content,
+    moment,
+    outcome_content,
+    remote_content,
+)
 from kishu_kernel.frontend.protocol.documents import document_content, too_large
 from kishu_kernel.frontend.protocol.hibernating import hibernate
 from kishu_kernel.frontend.protocol.inspecting import chosen, live_variables
@@ -56,9 +63,10 @@ class LiveOperations:
     # -- read-only -----------------------------------------------------------------------------------
 
     def log(self, **arguments: Any) -> Json:
-        """As of `Reader`; also where `redo` would lead, and the warnings that nobody has been shown."""
+        """As of `Reader`; also where `redo` leads, how the remote stands, and the warnings that nobody was shown."""
         redo = self._timeline.redo_child(self._timeline.head)
-        return {**self.reader.log(**arguments), "redo": redo, "untold": self._untold}
+        remote = remote_content(self._host.courier.status())
+        return {**self.reader.log(**arguments), "redo": redo, "untold": self._untold, "remote": remote}
 
     @property
     def _untold(self) -> list[str]:
@@ -105,6 +113,7 @@ class LiveOperations:
                 "directory": started_in(),
                 "forks": self._fork_rules(memory),
             },
+            "remote": remote_content(self._host.courier.status()),
             "warnings": [*self._host.warnings, *errors],
         }
 

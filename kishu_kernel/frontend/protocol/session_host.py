@@ -71,6 +71,16 @@ class HostWarnings(Protocol):
         """Returns what nobody has been shown: who asks shows it."""
 
 
+class HistoryCourier(Protocol):
+    """Carries the history to a remote by itself."""
+
+    def status(self) -> dict[str, Any] | None:
+        """Where it is pushed to, and how that stands. None where nothing is pushed by itself."""
+
+    def push_within(self, seconds: float) -> dict[str, Any] | None:
+        """Pushes all that is in the store: `pushed`, `error`, and the states that are `missing`. None as above."""
+
+
 class SessionHost(Protocol):
     """A shell that has a session."""
 
@@ -85,6 +95,10 @@ class SessionHost(Protocol):
     @property
     def opener(self) -> NotebookStores:
         """Opens the notebook's store, and knows all others."""
+
+    @property
+    def courier(self) -> HistoryCourier:
+        """Carries the history to a remote by itself."""
 
     @property
     def progress(self) -> ProgressDisplay:

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from kishu_kernel.errors import KishuError, RequestError
 from kishu_kernel.frontend.shell.progress_line import ProgressLine
+from kishu_kernel.frontend.shell.remote_courier import RemoteCourier
 from kishu_kernel.frontend.shell.settings import Settings
 from kishu_kernel.frontend.shell.store_opener import StoreOpener
 from kishu_kernel.process import inherited_memory
@@ -39,6 +40,10 @@ class Beginner(Protocol):
         """Opens its store."""
 
     @property
+    def courier(self) -> RemoteCourier:
+        """Brings the notebook's history, where that is elsewhere."""
+
+    @property
     def progress(self) -> ProgressLine:
         """Shows how far it is."""
 
@@ -46,8 +51,8 @@ class Beginner(Protocol):
     def warnings(self) -> list[str]:
         """Sentences that `status` repeats."""
 
-    def warn(self, sentence: str) -> None:
-        """Prints a sentence in the output of the next cell."""
+    def warn(self, sentence: str, *, quiet: bool = False) -> None:
+        """Prints a sentence in the output of the next cell. `quiet`: it is shown elsewhere."""
 
     def notify_checkout(self) -> None:
         """Called after the session went to another state."""
@@ -130,6 +135,12 @@ class Beginning:
             self._began = True
             self.reach_start()
             host.opener.close_provisional(host.session.close_if_unused)
+            host.courier.begin()  # where the notebook was told late
+            failed = host.courier.await_history(host.settings.auto_resume)
+            if failed is not None:
+                host.warn(failed, quiet=True)
+            if host.courier.has_brought:
+                host.session.close_if_unused()  # it was opened when it was empty
             timeline, place = host.session.timeline, host.opener.place
             earlier = timeline.other_heads()
             if timeline.head is not None or not (earlier or (place and place.resembles)):

@@ -7,14 +7,14 @@ do anything, so they must not run more often because of us; and where there are 
 from __future__ import annotations
 
 import types
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import partial
 from operator import is_
 from typing import Any
 
 from kishu_kernel.objects.classes import contents_of, module_name
-from kishu_kernel.process.muting import heard
+from kishu_kernel.process.muting import heard, warnings_muted
 from kishu_kernel.process.native import type_version
 
 
@@ -141,6 +141,15 @@ def _transforming(shell: Any) -> list[Any]:
         return [type(shell).transform_cell, type(shell).should_run_async, manager, prefilter, *before, *after]
     except AttributeError:
         return []
+
+
+def all_code(text: str, expressions: Mapping[str, str]) -> str:
+    """Returns all code that runs: the cell, and `user_expressions` after it."""
+    for expression in expressions.values():
+        with suppress(SyntaxError, ValueError, TypeError), warnings_muted():
+            compile(expression, "<user_expression>", "eval")
+            text += f"\n({expression}\n)"
+    return text
 
 
 def _contents(classes: list[type]) -> list[Any]:

@@ -43,6 +43,7 @@ class Settings:
         rules: what is not to be stored.
         secret_environment: patterns on names of environment variables that are not stored.
         auto_resume: a new session begins where the last one of this notebook ended.
+        remote: where histories are pushed to by themselves, each below it; empty for nowhere.
         start_at: the state in which the session begins, as STORE@TARGET; None: as the two above say.
         audit: pauses are used to look for missed changes, and to try whether stored values load.
         effects: side effects of cells are recorded.
@@ -59,6 +60,7 @@ class Settings:
     rules: KeepRules = field(default_factory=KeepRules)
     secret_environment: tuple[str, ...] = ENVIRONMENT
     auto_resume: bool = False
+    remote: str = ""
     start_at: str | None = None
     audit: bool = True
     effects: bool = True

@@ -17,6 +17,7 @@ from contextlib import suppress
 from typing import Protocol
 
 from kishu_kernel.frontend.shell.recorded_cell import RecordedCells
+from kishu_kernel.frontend.shell.remote_courier import END_SECONDS, RemoteCourier
 from kishu_kernel.frontend.shell.store_fate import StoreFate
 from kishu_kernel.frontend.shell.store_opener import StoreOpener
 from kishu_kernel.process.signals import TerminationListener
@@ -50,6 +51,10 @@ class Stoppable(Protocol):
     @property
     def opener(self) -> StoreOpener:
         """Has the store open."""
+
+    @property
+    def courier(self) -> RemoteCourier:
+        """Pushes what is left."""
 
     @property
     def fate(self) -> StoreFate:
@@ -99,7 +104,7 @@ class Shutdown:
                 elif not self._dropped():
                     self._write_in_time()
                     self._tidy()
-            self._close()
+            self._close(END_SECONDS)
 
     def on_exit(self) -> None:
         """The process ends by itself, and nobody hurries it: everything is written."""
@@ -109,7 +114,7 @@ class Shutdown:
                     self._shell.session.settle_within(self._seconds)
                     self._shell.session.writer.flush_within(None)
                     self._tidy()
-            self._close()
+            self._close(self._seconds)
 
     def detach(self) -> None:
         """The process goes on without the session: everything is written."""
@@ -172,7 +177,7 @@ class Shutdown:
             if self._shell.stop_cells(0):
                 session.settle_within(self._seconds_left())
             session.writer.flush_within(self._seconds_left())
-            self._close()
+            self._close(self._seconds)  # with this process may end all others of its container
             end()
 
     def _begin(self, seconds: float) -> bool:
@@ -197,8 +202,10 @@ class Shutdown:
         if writer.flush_within(min(patience, self._seconds_left())):
             writer.hand_over(self._shell.opener.key, RECORD_SECONDS, self._seconds_left())
 
-    def _close(self) -> None:
+    def _close(self, remote_seconds: float) -> None:
         atexit.unregister(self.on_exit)
         with suppress(Exception):
             self._shell.close()
+        with suppress(Exception):
+            self._shell.courier.end(min(remote_seconds, self._seconds_left()))
         self._over.set()

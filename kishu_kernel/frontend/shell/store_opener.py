@@ -70,6 +70,7 @@ class StoreOpener:
         warn: shows a sentence to the user.
 
     Attributes:
+        on_written: called after each state that was written, on the thread that writes.
         place: where the store is; None before it is open, and while it is in memory.
         in_memory: what this session does is kept in memory, and not on a disk.
         key: the file of the key that signs what is stored; None where other processes cannot read it.
@@ -93,6 +94,7 @@ class StoreOpener:
         self._given: Path | None = None
         self._looked: tuple[str, int] | None = None
         self._renamed: str | None = None
+        self.on_written: Callable[[], None] = lambda: None
         self.in_memory = False
         self._damaged: tuple[Path, object] | None = None
         self.place: StoreAssignment | None = None
@@ -164,6 +166,26 @@ class StoreOpener:
             with suppress(StoreError):
                 remove(self.place.path, ABOUT)
             self.place = None
+
+    @property
+    def written_place(self) -> Path | None:
+        """The notebook's own store on the disk, once it is open."""
+        own = self._given is None and not self._nameless and not self.in_memory and self.place is not None
+        return self.place.path if own and self.place is not None else None
+
+    def place_to_fill(self) -> tuple[Path, str, str] | None:
+        """The directory of all stores, the notebook and the session, where the notebook has no history here."""
+        from kishu_kernel.store.catalog.assignment import find_assignment
+        from kishu_kernel.store.disk.store_files import is_empty
+
+        notebook = self._notebook()
+        if not notebook or self._given is not None or self.in_memory:
+            return None
+        with suppress(StoreError, OSError):
+            place = find_assignment(base := self.base(), notebook, self._session)
+            if place.found == "new" or is_empty(place.path):
+                return base, notebook, self._session
+        return None
 
     def retry(self, timeline: Timeline) -> None:
         """Moves the history into the store, if that could not be opened and now can be."""
@@ -247,6 +269,7 @@ class StoreOpener:
         """Records in the store how to recognise the notebook if it is renamed. Cheap; fails silently."""
         from kishu_kernel.store.catalog.assignment import name_store, remember_cells
 
+        self.on_written()
         notebook = self._notebook()
         if self.place is None or not notebook:
             return

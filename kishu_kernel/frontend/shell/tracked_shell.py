@@ -22,11 +22,12 @@ from kishu_kernel.frontend.shell.background_code import BackgroundCode
 from kishu_kernel.frontend.shell.beginning import Beginning
 from kishu_kernel.frontend.shell.cell_finder import CellFinder
 from kishu_kernel.frontend.shell.cell_runner import ShellRunner
-from kishu_kernel.frontend.shell.cell_transform import CellTransform
+from kishu_kernel.frontend.shell.cell_transform import CellTransform, all_code
 from kishu_kernel.frontend.shell.contained_cells import ContainedCells
 from kishu_kernel.frontend.shell.output_recorder import Output, OutputRecorder, flush_own
 from kishu_kernel.frontend.shell.progress_line import ProgressLine
 from kishu_kernel.frontend.shell.recorded_cell import RecordedCell, RecordedCells, interrupted
+from kishu_kernel.frontend.shell.remote_courier import RemoteCourier
 from kishu_kernel.frontend.shell.settings import Settings
 from kishu_kernel.frontend.shell.shutdown import Shutdown
 from kishu_kernel.frontend.shell.store_fate import StoreFate, written_by_papermill
@@ -39,7 +40,6 @@ from kishu_kernel.objects.secret_names import keep_out_of_environment
 from kishu_kernel.process.audit_hook import start_recording
 from kishu_kernel.process.cell_sources import add_source_lookup
 from kishu_kernel.process.interrupts import cell_begins, let_in
-from kishu_kernel.process.muting import warnings_muted
 from kishu_kernel.process.python_gc import collector_paused
 from kishu_kernel.process.tracing import untraced
 from kishu_kernel.session.module_data import ModuleData
@@ -72,6 +72,7 @@ class TrackedShell:
         progress: shows how far a checkout is.
         user_warnings: sentences that no request has asked for.
         opener: opens the notebook's store.
+        courier: carries its history to a remote, and from there.
         fate: what becomes of that store when the session ends.
         beginning: brings the session to the state in which it begins.
         shutdown: ends the session.
@@ -112,6 +113,8 @@ class TrackedShell:
             contained=ContainedCells(shell, self._event_callbacks).is_contained,
         )
         self.opener = StoreOpener(settings.where, self._id, self.notebook, self.warn)
+        self.courier = RemoteCourier(settings.remote, self.opener, self.notebook)
+        self.opener.on_written = self.courier.note_written
         self.fate = StoreFate(settings.keep, self.session, self.opener)
         self._announcement = Announcement(self._id, connection_file)
         self._announcement.tell(self.notebook(), None)
@@ -187,7 +190,7 @@ class TrackedShell:
                     self.beginning.reach_start()
                     self.cells.wait_for_other_threads()
                     text = self._transform(code)
-                    source = _source(text or code, expressions)
+                    source = all_code(text or code, expressions)
                     if not is_only_magic(source, "kishu"):
                         self.user_warnings.print()
                         self.beginning.before_cell()
@@ -233,7 +236,7 @@ class TrackedShell:
             with let_in():
                 with untraced():
                     text = self._transform(code)
-                    source = _source(text or code, expressions)
+                    source = all_code(text or code, expressions)
                     self.beginning.reach_start()
                     self.cells.wait_for_other_threads()
                     ticket = self._watch(source, main, hidden=True)
@@ -432,15 +435,6 @@ class TrackedShell:
         names = self.shell.user_ns
         hint = self.settings.notebook or names.get("__vsc_ipynb_file__") or names.get("__session__")
         return hint if isinstance(hint, str) and hint else written_by_papermill(names)
-
-
-def _source(text: str, expressions: Mapping[str, str]) -> str:
-    """Returns all code that runs: the cell, and `user_expressions` after it."""
-    for expression in expressions.values():
-        with suppress(SyntaxError, ValueError, TypeError), warnings_muted():
-            compile(expression, "<user_expression>", "eval")
-            text += f"\n({expression}\n)"
-    return text
 
 
 def _connection_file(shell: Any) -> str | None:

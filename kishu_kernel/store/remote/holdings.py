@@ -33,6 +33,32 @@ class Holdings:
     rows: dict[RowKey, tuple[bytes, str]] = field(default_factory=dict)
     chunks: dict[bytes, Place] = field(default_factory=dict)
 
+    def add(self, name: str, segment: Segment) -> None:
+        """It holds this segment, too, as the newest."""
+        self.segments[name] = segment
+        for key, digest in segment.keys.items():
+            self.rows[key] = digest, name
+        for pack, chunks in segment.packs.items():
+            for table, digest, start, length in chunks:
+                self.chunks[digest] = Place(pack, table, start, length)
+
+    def hold(self, head: Head, manifest: RemoteManifest, segments: Mapping[str, Segment]) -> None:
+        """It has a new head, which these segments came with."""
+        self.number, self.head, self.manifest = self.number + 1, head, manifest
+        for name, segment in segments.items():
+            self.add(name, segment)
+
+
+@dataclass
+class KnownHoldings:
+    """What was last known of one remote, for who asks it again and again.
+
+    Attributes:
+        last: that; None before anything was.
+    """
+
+    last: Holdings | None = None
+
 
 def read_holdings(objects: Objects, link: Link | None, before: Holdings | None = None) -> Holdings:
     """What a remote holds now. O(what is new since `before`).
@@ -45,7 +71,7 @@ def read_holdings(objects: Objects, link: Link | None, before: Holdings | None =
     """
     number, head = newest_head(objects, link.number if link else 0)
     check_link(objects, link, number, head)
-    if before is not None and before.number == number:
+    if before is not None and before.number == number and before.head == head:
         return before
     if head is None:
         return Holdings()
@@ -53,13 +79,7 @@ def read_holdings(objects: Objects, link: Link | None, before: Holdings | None =
     found = Holdings(number, head, manifest)
     known = before.segments if before else {}
     for name in manifest.segments:
-        segment = known.get(name) or layout.decode_segment(_read(objects, name))
-        found.segments[name] = segment
-        for key, digest in segment.keys.items():
-            found.rows[key] = digest, name
-        for pack, chunks in segment.packs.items():
-            for table, digest, start, length in chunks:
-                found.chunks[digest] = Place(pack, table, start, length)
+        found.add(name, known.get(name) or layout.decode_segment(_read(objects, name)))
     return found
 
 

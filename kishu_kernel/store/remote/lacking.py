@@ -6,10 +6,13 @@ Law: what changed in the remote meanwhile is not written over, nor is a record o
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kishu_kernel.errors import LoadError
+from kishu_kernel.model import CheckpointId
 from kishu_kernel.model.dataclass import dataclass
+from kishu_kernel.store.disk import environment_pool
 from kishu_kernel.store.format import schema
 from kishu_kernel.store.format.signatures import IDENTITY_PREFIX
 from kishu_kernel.store.format.validation import validated_checkpoint, validated_manifest, validated_ref
@@ -66,6 +69,18 @@ def what_is_lacking(store: Environment, link: Link, holdings: Holdings) -> Lacki
                 if txn.get(bytes(value), db=store.tables["checkpoints"]) is not None:
                     refs[name] = id
     return Lacking(rows, chunks, own_refs(refs, link.received))
+
+
+def unpushed(path: Path, holdings: Holdings | None) -> list[CheckpointId]:
+    """The states of a store that a remote did not hold when it was last read (None: never). O(states)."""
+    with (
+        environment_pool.opened(path, readonly=True) as store,
+        store.reading() as txn,
+        txn.cursor(db=store.tables["checkpoints"]) as cursor,
+    ):
+        keys = [bytes(key) for key in cursor.iternext(values=False)]
+    held = {} if holdings is None else holdings.rows
+    return [schema.checkpoint_id(key) for key in keys if ("checkpoints", key) not in held]
 
 
 def find_chunk(txn: Transaction[Any], tables: Mapping[str, _Database], digest: bytes) -> tuple[str, memoryview]:

@@ -11,17 +11,19 @@ from __future__ import annotations
 
 import random
 import secrets
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from kishu_kernel.errors import LoadError, RemoteError, StoreError
 from kishu_kernel.model.dataclass import dataclass, replace
 from kishu_kernel.store.disk import environment_pool
+from kishu_kernel.store.disk.parallel import run_in_parallel
 from kishu_kernel.store.format.validation import verified_chunk
 from kishu_kernel.store.remote import layout
-from kishu_kernel.store.remote.holdings import Holdings, other_history, read_holdings
+from kishu_kernel.store.remote.holdings import Holdings, KnownHoldings, other_history, read_holdings
 from kishu_kernel.store.remote.lacking import Lacking, find_chunk, what_is_lacking
 from kishu_kernel.store.remote.layout import Head, RemoteManifest, Replica, Segment
 from kishu_kernel.store.remote.link import Link, new_link, read_link, write_link
@@ -38,8 +40,11 @@ FRESH = 12 * 3600.0
 """Seconds that objects of an interrupted push may be relied on: `sweep` removes them only after days."""
 SLOWEST = 3 * 24 * 3600.0
 """Seconds after which a push is not ended: what it sent first may be removed."""
+LANES = 3
 _PAGE = 4096
 
+Packed = tuple[tuple[str, bytes, int, int], ...]
+"""What is in a pack, as in `Segment`."""
 Progress = Callable[[int, int], None]
 """Called with the bytes done, and all bytes."""
 
@@ -58,12 +63,19 @@ class Pushed:
     bytes: int = 0
 
 
-def push(path: Path, objects: Objects, progress: Progress | None = None, before: Holdings | None = None) -> Pushed:
+def push(
+    path: Path,
+    objects: Objects,
+    progress: Progress | None = None,
+    known: KnownHoldings | None = None,
+    lanes: int = LANES,
+) -> Pushed:
     """Push what a store holds to its remote. O(records) to compare, and O(bytes that the remote lacks).
 
     Args:
         objects: the remote; it becomes the store's, if it has none.
-        before: of an earlier call of this process, which saves reading it again.
+        known: what an earlier call has learnt of this remote, which saves reading it again. It learns, too.
+        lanes: packs that are sent at once, each of which is twice in memory.
 
     Raises:
         RemoteError: it cannot be reached or written, or it is another history's. Nothing in it has changed; what was
@@ -72,28 +84,38 @@ def push(path: Path, objects: Objects, progress: Progress | None = None, before:
     """
     with environment_pool.opened(path) as store:
         try:
-            return _Push(store, objects, progress).run(before)
+            return _Push(store, objects, progress, lanes).run(known or KnownHoldings())
         except LoadError as error:
             raise StoreError(
                 f"the store at {path} cannot be pushed as it is ({error}): repair it with `jupyter kishu fsck --repair`"
             ) from error
 
 
+class _Sent(NamedTuple):
+    """What a push has sent, all but its head."""
+
+    manifest: RemoteManifest
+    name: str
+    segments: dict[str, Segment]
+
+
 class _Push:
-    def __init__(self, store: Environment, objects: Objects, progress: Progress | None) -> None:
+    def __init__(self, store: Environment, objects: Objects, progress: Progress | None, lanes: int) -> None:
         self._store = store
         self._tables = store.tables
         self._objects = objects
         self._progress = progress
+        self._lanes = lanes
+        self._counting = threading.Lock()
         self._sent = self._done = self._total = 0
         self._fresh = True
 
-    def run(self, holdings: Holdings | None) -> Pushed:
+    def run(self, before: KnownHoldings) -> Pushed:
         for attempt in range(ATTEMPTS):
             if attempt:
                 time.sleep(random.random() * min(2.0, 0.02 * 2**attempt))  # several who push wait differently long
             link = self._linked()
-            holdings = read_holdings(self._objects, link, holdings)
+            before.last = holdings = read_holdings(self._objects, link, before.last)
             link = self._settled(link, holdings)
             if holdings.head is not None and not link.history:
                 raise other_history(self._objects)
@@ -104,12 +126,13 @@ class _Push:
                 self._keep_link(link)
                 return Pushed()
             link = self._pending(link)
-            manifest, added = self._send(link, holdings, plan)
+            sent = self._send(link, holdings, plan)
             if time.time() - link.began > SLOWEST:
                 raise RemoteError(f"this push to {self._objects.url} took days: push again, and it begins anew")
-            head = Head(link.history or secrets.token_hex(16), link.pending, manifest)
+            head = Head(link.history or secrets.token_hex(16), link.pending, sent.name)
             if self._lead(holdings.number + 1, head):
-                self._end(link, holdings.number + 1, head, added)
+                self._end(link, holdings.number + 1, head, list(sent.segments))
+                holdings.hold(head, sent.manifest, sent.segments)
                 tables = [table for table, _ in plan.rows]
                 return Pushed(tables.count("checkpoints"), tables.count("versions"), len(plan.chunks), self._sent)
         raise RemoteError(f"others push to {self._objects.url} all the time: try again")
@@ -165,10 +188,10 @@ class _Push:
 
     # -- sending
 
-    def _send(self, link: Link, holdings: Holdings, plan: Lacking) -> tuple[str, list[str]]:
-        """Send all but the head. The name of the manifest, and those of new segments."""
-        packs = dict(self._packs(link.pending, plan))
-        names: list[str] = []
+    def _send(self, link: Link, holdings: Holdings, plan: Lacking) -> _Sent:
+        """Send all but the head."""
+        packs = self._packs(link.pending, plan)
+        segments: dict[str, Segment] = {}
         batches = list(layout.batches(plan.rows.items()))
         for number, batch in enumerate(batches):
             keys, values = {}, []
@@ -180,15 +203,19 @@ class _Push:
                         values.append(bytes(value))
             rows = self._put(link.pending, layout.encode_rows(values))
             last = number == len(batches) - 1
-            names.append(self._put(link.pending, layout.encode_segment(Segment(rows, keys, packs if last else {}))))
+            segment = Segment(rows, keys, packs if last else {})
+            segments[self._put(link.pending, layout.encode_segment(segment))] = segment
             self._tell(sum(map(len, values)))
         replicas = {**holdings.manifest.replicas, link.replica: Replica(link.label, link.pending, plan.refs)}
-        manifest = RemoteManifest((*holdings.manifest.segments, *names), replicas)
-        return self._put(link.pending, layout.encode_manifest(manifest)), names
+        manifest = RemoteManifest((*holdings.manifest.segments, *segments), replicas)
+        return _Sent(manifest, self._put(link.pending, layout.encode_manifest(manifest)), segments)
 
-    def _packs(self, write: str, plan: Lacking) -> Iterator[tuple[str, tuple[tuple[str, bytes, int, int], ...]]]:
-        """Send the chunks, in packs: the name of each, and what is in it. They are read when their turn comes."""
-        for batch in layout.batches(plan.chunks.items()):
+    def _packs(self, write: str, plan: Lacking) -> dict[str, Packed]:
+        """Send the chunks, in packs, some at a time: the name of each, and what is in it."""
+        found: dict[int, tuple[str, Packed]] = {}
+
+        def send(job: tuple[int, list[bytes]]) -> None:
+            number, batch = job
             places, parts, start = [], [], 0
             with self._store.reading(LoadError) as txn:
                 for digest in batch:
@@ -198,21 +225,26 @@ class _Push:
                     places.append((table, digest, start, len(value)))
                     start += len(value)
                 pack = b"".join(parts)  # one copy, and no transaction is open while it is sent
-            yield self._put(write, pack), tuple(places)
+            found[number] = self._put(write, pack), tuple(places)
             self._tell(start)
+
+        run_in_parallel(send, list(enumerate(layout.batches(plan.chunks.items()))), self._lanes - 1)
+        return dict(found[number] for number in sorted(found))
 
     def _put(self, write: str, data: bytes) -> str:
         """Put an object; one that this push has put before it was interrupted is there."""
         name = layout.object_name(write, data)
         if self._fresh or not self._objects.exists(name):
             self._objects.put(name, data)
-            self._sent += len(data)
+            with self._counting:
+                self._sent += len(data)
         return name
 
     def _tell(self, size: int) -> None:
-        self._done += size
-        if self._progress:
-            self._progress(min(self._done, self._total), self._total)
+        with self._counting:
+            self._done += size
+            if self._progress:
+                self._progress(min(self._done, self._total), self._total)
 
     def _lead(self, number: int, head: Head) -> bool:
         """Create the head. False where somebody else's is there."""
@@ -220,4 +252,4 @@ class _Push:
         if self._objects.create(layout.head_name(number), data):
             return True
         # a try whose answer got lost may have created it, and be refused now
-        return layout.decode_head(self._objects.get(layout.head_name(number))).write == head.write
+        return layout.decode_head(self._objects.get(layout.head_name(number))) == head

@@ -1,7 +1,4 @@
-"""What a kernel, its spare process and whoever forks say to each other: lines of JSON, over sockets of this machine.
-
-Neighbours: `spare` is the kernel's side, `spare_process` the process; `client.spares` asks for forks.
-"""
+"""What a kernel and the processes beside it say to each other: lines of JSON, over sockets of this machine."""
 
 from __future__ import annotations
 
