@@ -22,7 +22,6 @@ FOREIGN = frozenset(
         *("Py_buffer", "checkcache", "dict_items", "dict_keys", "dict_values", "sigwait"),
         # of libraries
         *("BlockManager", "Index", "SingleBlockManager", "_Qhull", "get_params", "legend", "state_dict"),
-        *("blosc2_cparams", "blosc2_dparams"),
         # of Jupyter and IPython
         *("Out", "_1", "_2", "_3", "_7", "___", "execute_reply", "jupyter_client", "kernel.json", "shutdown_request"),
         "jupyter_server_mcp.tools",
@@ -92,7 +91,7 @@ class Names:
         return {first, *rest} <= self.symbols | _DUNDERS
 
 
-_LIBRARIES = frozenset({"blosc2", "cloudpickle", "dill", "jupyter_client", "numpy", "pandas", "torch"})
+_LIBRARIES = frozenset({"cloudpickle", "dill", "jupyter_client", "numpy", "pandas", "torch"})
 _DUNDERS = frozenset({"__flags__"})
 
 

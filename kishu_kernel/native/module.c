@@ -41,6 +41,8 @@ static PyMethodDef functions[] = {
     {"pickle", (PyCFunction)(void (*)(void))pickle_plain, METH_FASTCALL, "The pickle stream of what is plain."},
     {"load", (PyCFunction)(void (*)(void))stream_load, METH_FASTCALL, "What such a stream holds, in a tuple; else None."},
     {"cuts", cuts_find, METH_VARARGS, "Where a stream is cut."},
+    {"pack", packed_pack, METH_VARARGS, "Array items in a frame that is shorter; empty where it would not be."},
+    {"unpack", packed_unpack, METH_VARARGS, "Fills memory with what a frame holds."},
     {"pairs", seams_find, METH_O, "The pairs of opcodes that are seams of a stream."},
     {"hear", (PyCFunction)(void (*)(void))audit_hear, METH_FASTCALL, "An audit hook that wakes Python for few events."},
     {"is_data", (PyCFunction)(void (*)(void))names_is_data, METH_FASTCALL, "Whether it is nothing but plain data."},

@@ -259,10 +259,12 @@ int shown_kind(PyObject *obj);
 int shown_read(PyObject *obj, int shown, Shown *into);
 PyObject *shape_of(PyObject *module, PyObject *const *args, Py_ssize_t count);
 
-/* -- payloads (pickle.c, load.c, cuts.c) ---------------------------------------------------------------------------- */
+/* -- payloads (pickle.c, load.c, cuts.c, packed.c) ------------------------------------------------------------------ */
 
 PyObject *cuts_find(PyObject *module, PyObject *arguments);
 PyObject *seams_find(PyObject *module, PyObject *data);
+PyObject *packed_pack(PyObject *module, PyObject *arguments);
+PyObject *packed_unpack(PyObject *module, PyObject *arguments);
 PyObject *stream_load(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 PyObject *pickle_plain(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 

@@ -128,7 +128,7 @@ TEMPLATES = (
     "g = (random.random() for _ in range(5)); next(g)",
     "next(g)",
     "it = iter(a if isinstance(a, list) else [1]); next(it)",
-    "shuffled = collections.OrderedDict.fromkeys('abcde$i'); blosc2_library.move_to_end('a'); shuffled",
+    "shuffled = collections.OrderedDict.fromkeys('abcde$i'); shuffled.move_to_end('a'); shuffled",
     "print('out'); print('err', file=sys.stderr); $i",
     "for n in range($i): print(n, end=' ')",
     "print({str(i) for i in range(12)}, hash('abc$i'))",

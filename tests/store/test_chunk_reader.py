@@ -165,7 +165,6 @@ def test_memory_is_bounded(tmp_path: Path) -> None:
         HEAD
         + """
     import numpy
-    import blosc2
     from kishu_kernel.model import Buffer, Payload
 
     def peak(work):

@@ -1,23 +1,28 @@
 from __future__ import annotations
 
+import os
 import random
-import shutil
 import struct
 import subprocess
 import sys
 from pathlib import Path
 
-import lmdb
 import numpy
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kishu_kernel.errors import LoadError
-from kishu_kernel.store.format import blosc2_library, palette
+from kishu_kernel.process.native import WALKER
+from kishu_kernel.store.format import palette, shuffled
 from kishu_kernel.store.format.compression import HEADER_SIZE, MIN_SIZE, compress, decompress, raw_size, stored_size
 from kishu_kernel.store.lmdb_store import LmdbStore
 from tests.support.harness import Notebook
 
-BLOSC2, ZSTD, PALETTE = 1, 2, 3
+SHUFFLED, ZSTD, PALETTE = 1, 2, 3
+TYPED = SHUFFLED if WALKER else ZSTD
+"""What items are packed with that a shuffle helps: without the native module nothing shuffles them."""
+needs_native = pytest.mark.skipif(WALKER is None, reason="the native module writes these")
 draw = numpy.random.default_rng(0)
 MIB = 1 << 20
 
@@ -78,8 +83,8 @@ def test_the_codec_fits_the_bytes() -> None:
     assert prices is not None
     assert decimals is not None
     assert text is not None
-    assert (typed[0], prices[0], decimals[0], text[0]) == (BLOSC2, ZSTD, PALETTE, ZSTD)
-    assert len(typed) < MIB / 100  # shuffled by items
+    assert (typed[0], prices[0], decimals[0], text[0]) == (TYPED, ZSTD, PALETTE, ZSTD)
+    assert WALKER is None or len(typed) < MIB / 100  # shuffled by items
 
 
 @pytest.mark.parametrize("size", [0, 1, 100, MIN_SIZE - 1])
@@ -184,143 +189,108 @@ def test_damage_is_told(kind: str) -> None:
             raw_size(short)
 
 
-def test_without_numpy_nothing_imports_it() -> None:
-    code = """
-import sys
-from kishu_kernel.store.format.compression import compress, decompress, raw_size
-import array
-data = memoryview(array.array("q", range(100_000))).cast("B")
-value = compress(data, 8)
-assert value[0] == 1 and len(value) < len(data) // 100
-target = bytearray(raw_size(value))
-decompress(value, memoryview(target))
-assert target == data
-assert not {"numpy", "blosc2"} & set(sys.modules)
-"""
-    subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": ":".join(filter(None, sys.path))})
-
-
-BY_ITSELF = """
-import os, random, sys
-sys.path[:0] = os.environ["BESIDE"].split(":")
+def test_packing_moves_and_imports_nothing() -> None:
+    code = f"""
+import array, os, random, sys
 random.seed(1)
 before = random.getstate(), dict(os.environ), list(sys.path), list(sys.meta_path)
 from kishu_kernel.store.format.compression import compress, decompress, raw_size
+assert compress(memoryview(random.Random(2).randbytes(1 << 20)), 8) is None
+data = memoryview(array.array("q", range(100_000))).cast("B")
+value = compress(data, 8)
+assert value[0] == {TYPED}
+target = bytearray(raw_size(value))
+decompress(value, memoryview(target))
+assert target == data
+assert not {{"numpy", "blosc2", "rich", "numexpr"}} & set(sys.modules)
+assert before == (random.getstate(), dict(os.environ), list(sys.path), list(sys.meta_path))
 """
+    environment = {**os.environ, "PYTHONPATH": ":".join(filter(None, sys.path))}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment)
 
 
-def by_itself(code: str, *beside: Path) -> None:
-    """Runs this in a process of its own, with these folders first on its path."""
-    environment = {"PYTHONPATH": ":".join(filter(None, sys.path)), "BESIDE": ":".join(map(str, beside))}
-    subprocess.run([sys.executable, "-c", BY_ITSELF + code], check=True, env=environment)
+# --- shuffled items
+
+WIDTHS = (2, 3, 4, 7, 8, 12, 16, 17, 40, 255)
+FRAMES = [*ARRAYS, "wide", "hardly longer than a row", "all the same"]
 
 
-def test_packing_moves_nothing() -> None:
-    by_itself("""
-import numpy
-draw = numpy.random.default_rng(0)
-for array in (draw.random(1 << 17), draw.integers(0, 256, 1 << 20, dtype="u1")):
-    assert compress(memoryview(array).cast("B"), array.itemsize) is None
-value = compress(memoryview(numpy.arange(1 << 17)).cast("B"), 8)
-assert value[0] == 1
-decompress(value, memoryview(bytearray(raw_size(value))))
-assert not {"blosc2", "rich", "numexpr"} & set(sys.modules)
-assert before == (random.getstate(), dict(os.environ), list(sys.path), list(sys.meta_path))
-""")
+def items(kind: str) -> tuple[memoryview, int]:
+    """Bytes, and how many of them make an item."""
+    if kind == "wide":
+        return memoryview(numpy.array([f"name {number}" for number in range(5000)]).view("B")), 40
+    if kind == "hardly longer than a row":
+        return memoryview(b"ab" * 300), 255
+    if kind == "all the same":
+        return memoryview(b"seven by" * 9999), 8
+    return raw(ARRAYS[kind].view("B").reshape(-1)), ARRAYS[kind].dtype.itemsize
 
 
-@pytest.mark.parametrize("library", ["none", "another", "damaged"])
-def test_without_the_library_zstd_writes_and_the_package_reads(tmp_path: Path, library: str) -> None:
-    """What the package imports may draw and set whatever it likes: as it does today."""
-    package = tmp_path / "blosc2"
-    (package / "lib").mkdir(parents=True)
-    (package / "__init__.py").write_text(
-        "import os, random\nrandom.random()\nos.environ['BLOSC2_WAS_HERE'] = ''\n"
-        "def decompress2(frame, dst, nthreads): dst[:] = bytes(8 * 131072)"
-    )
-    if library == "another":
-        shutil.copy(next(Path(lmdb.__file__).parent.glob("*.so")), package / "lib" / "libblosc2.so")
-    elif library == "damaged":
-        (package / "lib" / "libblosc2.so").write_bytes(b"\x7fELF")
-    value = compress(memoryview(bytes(8 * 131072)), 8)
-    assert value is not None
-    by_itself(
-        f"""
-import threading
-assert compress(memoryview(bytes(8 * 131072)), 8)[0] == 2
-value = {value!r}
-errors = []
-def elsewhere():
-    try:
-        decompress(value, memoryview(bytearray(raw_size(value))))
-    except Exception as error:
-        errors.append(str(error))
-thread = threading.Thread(target=elsewhere)
-thread.start()
-thread.join()
-assert "between two cells" in errors[0], errors
-decompress(value, memoryview(bytearray(raw_size(value))))
-assert sys.modules["blosc2"].__file__.startswith({str(tmp_path)!r})
-assert before == (random.getstate(), dict(os.environ), list(sys.path), list(sys.meta_path))
-""",
-        tmp_path,
-    )
+def unshuffled(frame: bytes | bytearray, size: int, twin: str) -> bytes:
+    target = bytearray(size)
+    (shuffled._in_python if twin == "python" else shuffled.decompress)(memoryview(frame), memoryview(target))
+    return bytes(target)
 
 
-@pytest.mark.parametrize("kind", ARRAYS)
-def test_frames_are_those_of_the_package(kind: str) -> None:
-    """Each reads what the other wrote."""
+@pytest.mark.parametrize("kind", FRAMES)
+def test_blosc2_reads_what_is_written_here_and_what_it_wrote_is_read(kind: str) -> None:
+    """It wrote the stores of before, and kernels of before read with it what is written now."""
     blosc2 = pytest.importorskip("blosc2")
-    array = ARRAYS[kind]
-    data, width = raw(array.view("B")), array.dtype.itemsize
-    theirs = blosc2.compress2(
-        data, codec=blosc2.Codec.LZ4, clevel=3, filters=[blosc2.Filter.SHUFFLE], typesize=width, nthreads=1
-    )
-    assert unpacked(bytes([BLOSC2]) + data.nbytes.to_bytes(4, "little") + theirs) == data
-    library = blosc2_library.library()
-    assert library is not None
-    ours = library.compress(data, width)
-    assert len(ours) <= len(theirs) * 1.01
-    target = bytearray(data.nbytes)
-    blosc2.decompress2(ours, dst=target)
-    assert target == data
+    data, width = items(kind)
+    settings = {"codec": blosc2.Codec.LZ4, "clevel": 3, "filters": [blosc2.Filter.SHUFFLE], "nthreads": 1}
+    theirs = blosc2.compress2(data, typesize=width, **settings)
+    for twin in ("native", "python"):
+        assert unshuffled(theirs, data.nbytes, twin) == data
+    ours = shuffled.compress(data, width)
+    if WALKER is not None:
+        assert len(ours) <= len(theirs) * 1.2 + 64
+        target = bytearray(data.nbytes)
+        blosc2.decompress2(ours, dst=target)
+        assert target == data
 
 
-def test_an_environment_that_asks_for_other_codecs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """blosc2 would obey, and what it wrote could not be read."""
-    monkeypatch.setenv("BLOSC_COMPRESSOR", "zstd")
-    data = raw(ARRAYS["counting"])
-    value = compress(data, 8)
+@needs_native
+@given(st.binary(max_size=40), st.integers(1, 2000), st.integers(0, 300), st.sampled_from(WIDTHS))
+def test_both_twins_read_what_was_written(some: bytes, times: int, noise: int, width: int) -> None:
+    data = memoryview(some * times + random.Random(times).randbytes(noise) + some)
+    frame = shuffled.compress(data, width)
+    assert len(frame) < data.nbytes or not frame
+    if frame:
+        assert unshuffled(frame, data.nbytes, "native") == unshuffled(frame, data.nbytes, "python") == data
+
+
+@needs_native
+@pytest.mark.parametrize("kind", ["counting", "small integers", "odd length", "records", "zeros"])
+def test_a_frame_that_somebody_changed_is_read_alike_or_refused_by_both(kind: str) -> None:
+    """Nothing but the target is written to, wherever the frame points."""
+    data, width = items(kind)
+    data = data[:9999]
+    frame, chance = shuffled.compress(data, width), random.Random(kind)
+    for _ in range(150):
+        changed = bytearray(frame)
+        for _ in range(chance.randint(1, 3)):
+            changed[chance.randrange(chance.choice([len(frame), min(len(frame), 80)]))] = chance.choice(
+                [0, 1, 127, 255]
+            )
+        read = []
+        for twin in ("native", "python"):
+            try:
+                read.append(unshuffled(changed, data.nbytes, twin))
+            except (ValueError, IndexError, struct.error):
+                read.append(b"")
+        assert read[0] == read[1]
+
+
+@needs_native
+def test_without_the_native_module_zstd_writes_and_all_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    data, width = items("counting")
+    value = compress(data, width)
+    monkeypatch.setattr(shuffled, "WALKER", None)
+    other = compress(data, width)
     assert value is not None
-    assert value[0] == ZSTD
-    assert unpacked(value) == data
-
-
-@pytest.mark.parametrize(
-    ("platform", "folder", "name"),
-    [
-        ("linux", "site/blosc2/lib", "libblosc2.so"),
-        ("linux", "site/lib", "libblosc2.so"),
-        ("darwin", "site/blosc2/lib", "libblosc2.dylib"),
-        ("darwin", "site/lib", "libblosc2.dylib"),
-        ("win32", "site/blosc2/lib", "libblosc2.dll"),
-        ("win32", "site/bin", "libblosc2.dll"),
-        ("linux", "prefix/lib", "libblosc2.so"),
-        ("win32", "prefix/Library/bin", "libblosc2.dll"),
-    ],
-)
-def test_where_the_library_lies(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, platform: str, folder: str, name: str
-) -> None:
-    """Wheels of 3.3 and 4, for each system; conda."""
-    for each in ("site/blosc2", folder):
-        (tmp_path / each).mkdir(parents=True, exist_ok=True)
-    (tmp_path / "site/blosc2/__init__.py").touch()
-    (tmp_path / folder / name).touch()
-    monkeypatch.setattr(sys, "platform", platform)
-    monkeypatch.setattr(sys, "prefix", str(tmp_path / "prefix"))
-    monkeypatch.setattr(sys, "path", [str(tmp_path / "site")])
-    assert list(blosc2_library._candidates()) == [tmp_path / folder / name]
+    assert other is not None
+    assert (value[0], other[0]) == (SHUFFLED, ZSTD)
+    assert unpacked(value) == unpacked(other) == data
 
 
 @pytest.mark.parametrize("kind", ["pixels", "standardised", "marks"])

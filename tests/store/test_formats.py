@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import shutil
+import sys
 from pathlib import Path
 
 import lmdb
@@ -13,7 +14,7 @@ import pytest
 from kishu_kernel.errors import StoreFormatError, UntrustedError
 from kishu_kernel.model import CheckpointId, Version
 from kishu_kernel.store import Blob, LmdbStore
-from kishu_kernel.store.format import schema
+from kishu_kernel.store.format import schema, shuffled
 from kishu_kernel.store.format.signing import Signer
 from kishu_kernel.store.maintenance.trust import Trust, trust, trust_of
 from tests.data.make_store_v4 import NUMBERED, marks, pixels
@@ -53,7 +54,12 @@ def check_the_first_two(store: LmdbStore) -> None:
 
 
 @pytest.mark.parametrize("name", ["store_v2", "store_v3"])
-def test_it_is_read(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("twin", ["native", "python"])
+def test_it_is_read(tmp_path: Path, name: str, twin: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its arrays were packed by blosc2, which is not needed any more."""
+    if twin == "python":
+        monkeypatch.setattr(shuffled, "WALKER", None)
+    monkeypatch.setitem(sys.modules, "blosc2", None)
     store = LmdbStore(fixture(tmp_path / "store", name), signer=SEAL)
     check_all(store)
     assert store.checkpoint(SECOND).outputs_trusted == (name == "store_v3")

@@ -1,7 +1,7 @@
 """What stands in a store, byte by byte, and how payloads become that. Pure: no file is opened here but that of the key.
 
 - `schema`: the tables, their keys and manifests, with the format's history. `checkpoints`: the records.
-- `chunks`: a payload split into chunks and joined again. `chunking`: where to cut. `compression`, `blosc2_library`,
+- `chunks`: a payload split into chunks and joined again. `chunking`: where to cut. `compression`, `shuffled`,
   `palette`: single chunks. `torn_reads`: memory that changed meanwhile.
 - `signing`: the user's key. `signatures`: values signed for one store.
 - `validation`: rows that somebody else may have written.

@@ -2,17 +2,16 @@
 
 Law: a chunk is named and verified by its raw bytes, so neither codec nor level matter to readers. Compressing is not
 slower than writing to the disk, and decompressing not much slower than memory. A codec that is not available is not
-used, and nothing is imported that the notebook could notice (`blosc2_library`).
+used, and nothing is imported that the notebook could notice.
+Neighbours: `shuffled` and `palette` are codecs; zstd is a library's.
 
 A value in the table `packed`, byte by byte::
 
-    0   1 byte   codec: 1 is a blosc2 frame, 2 a zstd frame, 3 one of `palette`
+    0   1 byte   codec: 1 is a frame of `shuffled`, 2 a zstd frame, 3 one of `palette`
     1   4 bytes  length of the raw bytes, little-endian
     5            the frame
 
-Measured on one core: LZ4 behind blosc2's shuffle takes 0.1 to 0.2 ms for a MiB of typed items, where it helps at all.
-The C library alone is as fast as the package (8.7 and 7.3 GB/s of counted integers, 5.9 and 6.1 of noise, 1.8 and 1.8
-of rounded 32-bit floats; it decompresses at 21 and 24, 5.6 and 5.8 GB/s), and the package takes a second to import.
+Measured on one core: LZ4 behind a byte shuffle takes 0.1 to 0.2 ms for a MiB of typed items, where it helps at all.
 zstd takes 1.5 to 2.5 ms for a MiB of text or of few distinct values, where LZ4 often fails; LMDB takes 1 to 2.5 ms to
 store one. So both are tried on a sample; LZ4 is taken unless zstd is much better, and neither where it saves less than
 a fifth. Items of few distinct values, which neither of them makes much smaller, are numbered (`palette`).
@@ -20,15 +19,12 @@ a fifth. Items of few distinct values, which neither of them makes much smaller,
 
 from __future__ import annotations
 
-import os
-import random
 import struct
-import sys
 import threading
 from typing import Any
 
 from kishu_kernel.errors import LoadError
-from kishu_kernel.store.format import blosc2_library, palette
+from kishu_kernel.store.format import palette, shuffled
 
 MIN_SIZE = 512
 """Bytes. Shorter chunks are not compressed: that would save hardly any pages."""
@@ -47,7 +43,7 @@ MAX_PALETTE_RATIO = 0.75
 
 _HEADER = struct.Struct("<BI")
 HEADER_SIZE = _HEADER.size
-_BLOSC2, _ZSTD, _PALETTE = 1, 2, 3
+_SHUFFLED, _ZSTD, _PALETTE = 1, 2, 3
 _PAGE = 4096
 _SMALL = 1 / 8
 """Nothing else is tried where LZ4 leaves no more than this part."""
@@ -72,13 +68,13 @@ def compress(data: memoryview, item_bytes: int = 1) -> bytes | None:
         sample = memoryview(b"".join((data[: SAMPLE_SIZE // 2], data[middle : middle + SAMPLE_SIZE // 2])))
     codec, frame = _best(sample, item_bytes)
     ratio = len(frame) / sample.nbytes if frame else 1.0
-    numbered = _numbered(data, sample, item_bytes, ratio) if codec != _BLOSC2 or ratio > _SMALL else b""
+    numbered = _numbered(data, sample, item_bytes, ratio) if codec != _SHUFFLED or ratio > _SMALL else b""
     if numbered:
         codec, frame = _PALETTE, numbered
     elif ratio > MAX_RATIO:
         return None
     elif sample is not data:
-        frame = _blosc2(data, item_bytes) if codec == _BLOSC2 else _zstd(data)
+        frame = shuffled.compress(data, item_bytes) if codec == _SHUFFLED else _zstd(data)
     if stored_size(len(frame) + HEADER_SIZE) > stored_size(data.nbytes) * MAX_RATIO:
         return None
     return _HEADER.pack(codec, data.nbytes) + frame
@@ -117,8 +113,8 @@ def decompress(value: bytes | memoryview, target: memoryview) -> None:
     frame = memoryview(value)[HEADER_SIZE:]
     assert target.nbytes == size
     try:
-        if codec == _BLOSC2:
-            _decompress_blosc2(frame, target)
+        if codec == _SHUFFLED:
+            shuffled.decompress(frame, target)
         elif codec == _ZSTD:
             _decompress_zstd(frame, target)
         elif codec == _PALETTE:
@@ -134,53 +130,17 @@ def decompress(value: bytes | memoryview, target: memoryview) -> None:
 
 
 def _best(data: memoryview, item_bytes: int) -> tuple[int, bytes]:
-    quick = _blosc2(data, item_bytes) if item_bytes > 1 else b""
+    quick = shuffled.compress(data, item_bytes) if item_bytes > 1 else b""
     if quick and len(quick) <= data.nbytes * _SMALL:
-        return _BLOSC2, quick
+        return _SHUFFLED, quick
     thorough = _zstd(data)
     if (
         quick
         and (not thorough or len(thorough) > len(quick) * MAX_ZSTD_RATIO)
         and len(quick) <= data.nbytes * MAX_RATIO
     ):
-        return _BLOSC2, quick
+        return _SHUFFLED, quick
     return _ZSTD, thorough
-
-
-def _blosc2(data: memoryview, item_bytes: int) -> bytes:
-    """A frame; empty where it would not be shorter, or the library is not available."""
-    found = blosc2_library.library()
-    return b"" if found is None else found.compress(data, item_bytes)
-
-
-def _decompress_blosc2(frame: memoryview, target: memoryview) -> None:
-    if not blosc2_library.uses_known_codecs(frame):
-        raise LoadError("a packed chunk in the store is damaged (it names codecs that are not used here)")
-    if blosc2_library.frame_sizes(frame) != (target.nbytes, frame.nbytes):
-        raise LoadError("a packed chunk in the store is damaged (it has another length)")
-    found = blosc2_library.library()
-    if found is None:
-        _imported_blosc2().decompress2(frame, dst=target, nthreads=1)  # threads of its own cost more than they save
-    else:
-        found.decompress(frame, target)
-
-
-def _imported_blosc2() -> Any:
-    """The Python package, for reading only. The state of `random` and the environment variables are put back.
-
-    Raises:
-        LoadError: this is not the main thread: a cell may be drawing random numbers meanwhile.
-    """
-    if "blosc2" not in sys.modules and threading.current_thread() is not threading.main_thread():
-        raise LoadError("the C library of blosc2 was not found: install its wheel, or ask for this between two cells")
-    drawn, environment = random.getstate(), dict(os.environ)
-    try:
-        import blosc2
-    finally:
-        random.setstate(drawn)
-        for name in os.environ.keys() - environment.keys():
-            del os.environ[name]
-    return blosc2
 
 
 def _zstd(data: memoryview) -> bytes:
