@@ -9,6 +9,7 @@ import pytest
 
 from .conftest import Start
 from .driver import Kernel
+from .test_execution import Debugger
 from .test_resume import on, write_notebook, written
 
 IMPORTS = "import inspect, functools, dataclasses, contextlib, linecache"
@@ -38,6 +39,9 @@ DEFINED = {
     "a coroutine": ("async def f():\n    return 1", "f"),
     "a generator": ("def f():\n    yield 1", "f"),
     "below a magic": ("%matplotlib --list\ndef f(x):\n    return x", "f"),
+    "a class in a class": ("class A:\n    class B:\n        def m(self):\n            return 1", "A.B.m"),
+    "one of an instance": ("class I:\n    def __init__(self):\n        self.f = lambda: 41\ni = I()", "i.f"),
+    "below a magic of the cell": ("%%capture\ndef f():\n    return 3", "f"),
     "not English": ("def f():\n    return 'Grüße, 世界'", "f"),
 }
 
@@ -97,12 +101,13 @@ def test_what_reads_the_source_in_a_new_kernel(start: Start, tmp_path: Path) -> 
             "def fails(x):\n    # why it fails\n    return x / 0   # here\n"
             "class C:\n    def m(self):\n        return fails(1)"
         )
-        kernel.ok("c = C()")
+        kernel.ok("c = C()\ncode = C.m.__code__")
         kernel.ok("def fails(x):\n    # why it fails\n    return x / 0.0   # there")
         new, old, *_ = [each["id"] for each in kernel.done("log")["checkpoints"]]
         written(kernel)
     again = start(environment=on(book))
     again.done("resume")
+    assert "return fails(1)" in again.value("__import__('inspect').getsource(code)")  # asked first
     ran = again.run("c.m()")
     traceback = plain("\n".join(ran.reply["traceback"]))
     assert "there" in traceback
@@ -112,6 +117,9 @@ def test_what_reads_the_source_in_a_new_kernel(start: Start, tmp_path: Path) -> 
         pages = "".join(each["data"]["text/plain"] for each in reply.reply["payload"])
         assert ("# there" if "fails" in ask else "return fails(1)") in plain(pages + reply.text)
     assert "# there" in again.ok("import traceback\ntry: c.m()\nexcept Exception: print(traceback.format_exc())").stdout
+    pytest.importorskip("debugpy")
+    source = {"path": again.value("fails.__code__.co_filename")}
+    assert "# there" in Debugger(again)("source", source=source, sourceReference=0)["body"]["content"]
     listed = again.run("%debug c.m()", answers=["s", "s", "s", "s", "s", "s", "l", "q"])
     assert "return fails(1)" in plain(listed.text)
     details = again.done("diff", target=new, base=old, values=True)["details"]

@@ -24,6 +24,7 @@ from kishu_kernel.frontend.kernel.spare import Spare, can_be_kept
 from kishu_kernel.frontend.magic.magics import KishuMagics
 from kishu_kernel.frontend.shell.settings import Settings
 from kishu_kernel.frontend.shell.tracked_shell import TrackedShell
+from kishu_kernel.process.cell_sources import cached_lines
 from kishu_kernel.process.interrupts import are_kept, keep_for_cell, until_replied
 from kishu_kernel.process.tracing import skipped_files, untraced
 
@@ -204,7 +205,8 @@ class KernelHooks:
             plain: the kernel's own handler.
         """
         if msg.get("command") in _READ_ONLY:
-            return await plain(msg)
+            reply = await plain(msg)
+            return _with_source(reply, msg) if msg["command"] == "source" else reply
         self.tracked_shell.session.before_unwatched_code()
         try:
             return await plain(msg)
@@ -253,6 +255,14 @@ def _tell_debugger(kernel: Any) -> None:
     skipped = getattr(getattr(kernel, "debugger", None), "kernel_modules", None)
     if isinstance(skipped, list):
         skipped.insert(0, skipped_files())
+
+
+def _with_source(reply: Any, msg: Mapping[str, Any]) -> Any:
+    """The reply to who asks for the source of a file: of a cell of an earlier kernel there is none, but a history."""
+    if reply.get("success") is not False:
+        return reply
+    lines = cached_lines(str(msg["arguments"]["source"]["path"]))
+    return {**reply, "success": True, "body": {"content": "".join(lines)}} if lines else reply
 
 
 async def answer_disabled(session: Any, stream: Any, ident: Any, parent: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ the same last part here, and nothing has to be recorded for it.
 from __future__ import annotations
 
 import ntpath
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from kishu_kernel.model import CheckpointId
@@ -39,12 +39,20 @@ class CellFinder:
         for each in store.checkpoints(outputs=False):
             if each.id not in self._named:
                 self._named.add(each.id)
-                self._codes[self._name(each.code)] = each.code
+                self._codes.update((self._name(code), code) for code in _compiled(each.code))
         code = self._codes.get(_last_part(file))
         return None if code is None else str(self._shell.input_transformer_manager.transform_cell(code))
 
     def _name(self, code: str) -> str:
         return _last_part(self._shell.compile.get_code_name(code, code, 0))
+
+
+def _compiled(code: str) -> Iterator[str]:
+    """The texts of which a cell's code may have been compiled: `%%capture` and its like run what stands below them."""
+    yield code
+    while code.startswith("%%"):
+        code = code.partition("\n")[2].rstrip("\n") + "\n"  # as IPython passes it on
+        yield code
 
 
 def _last_part(file: str) -> str:

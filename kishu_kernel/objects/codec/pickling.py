@@ -45,6 +45,7 @@ from kishu_kernel.objects.rebuild.code import (
     load_class,
     load_module,
     make_class,
+    make_code,
     make_function,
     set_class_state,
     set_enum_state,
@@ -181,7 +182,7 @@ def decode(
     class_loads = ClassLoads(load, live, admission.name_resolved, classes or {})
     bound: dict[tuple[str, str], Callable[..., Any]] = {
         ("kishu_kernel.rebuild", load_class.__name__): class_loads.get,
-        ("kishu_kernel.rebuild", make_function.__name__): functools.partial(_made_function, namespace),
+        ("kishu_kernel.rebuild", make_function.__name__): functools.partial(make_function, namespace),
         ("kishu_kernel.rebuild", load_strings.__name__): functools.partial(load_strings, Recall(acquaintances)),
         ("kishu_kernel.rebuild", make_class.__name__): functools.partial(_make_class, admission),
         ("kishu_kernel.rebuild", set_class_state.__name__): functools.partial(_set_class_state, admission),
@@ -408,15 +409,17 @@ def _set_enum_state(admission: LoadGuard, cls: type, state: tuple[Any, dict[str,
     set_enum_state(cls, state)
 
 
-def _made_function(namespace: dict[str, Any], code: types.CodeType, *rest: Any) -> types.FunctionType:
+def _made_code(python: str, *fields: Any) -> types.CodeType:
+    code = make_code(python, *fields)
     register_code(code.co_filename)
-    return make_function(namespace, code, *rest)
+    return code
 
 
 _NOTHING = pickle.dumps(None, 5)
 _GIVE_CLASSES = (load_class.__name__, make_class.__name__)
 _INSTEAD: dict[tuple[str, str], Callable[..., Any]] = {
     ("_ctypes", "_unpickle"): make_foreign,
+    ("kishu_kernel.rebuild", make_code.__name__): _made_code,
     ("cloudpickle.cloudpickle", "subimport"): load_module,
 }
 """What is done instead of what streams name: it looks first."""
