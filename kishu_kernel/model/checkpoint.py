@@ -82,6 +82,8 @@ class Checkpoint(_Indexed):
         outputs: outputs of the cell, as nbformat v4 dictionaries.
         trusted: false if the store cannot show that this user wrote the record: its code is only to be read.
         outputs_trusted: the same of the outputs. Unknown if those were not loaded.
+        by: who wrote the record, where its seal shows that: "you", the name of a key that the user trusts, or the
+            fingerprint of one that he does not know. Empty elsewhere.
     """
 
     id: CheckpointId
@@ -116,6 +118,7 @@ class Checkpoint(_Indexed):
     outputs: tuple[Mapping[str, object], ...] = ()
     trusted: bool = True
     outputs_trusted: bool = True
+    by: str = ""
 
     @property
     def label(self) -> str:

@@ -15,6 +15,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import islice, takewhile
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
 from kishu_kernel.errors import KishuError, LoadError, StoreError, UntrustedError
@@ -35,10 +36,11 @@ from kishu_kernel.store.disk.chunk_writer import ChunkWriter
 from kishu_kernel.store.disk.environment import MAP_SIZE
 from kishu_kernel.store.disk.identity import StoreIdentity
 from kishu_kernel.store.disk.record_cache import RecordCache
-from kishu_kernel.store.disk.rows import check_refs, items
+from kishu_kernel.store.disk.rows import check_refs, decoded, items, readable
 from kishu_kernel.store.format import chunks, compression, schema, torn_reads
-from kishu_kernel.store.format.checkpoints import EncodedRecord, decode_checkpoint
+from kishu_kernel.store.format.checkpoints import EncodedRecord
 from kishu_kernel.store.format.schema import Manifest
+from kishu_kernel.store.format.seals import seal_key
 from kishu_kernel.store.format.signatures import StoreSignatures
 from kishu_kernel.store.format.signing import Signer, user_signer
 
@@ -113,10 +115,12 @@ class LmdbStore:
                 for key, value in made.items():
                     txn.put(key, value, db=self._tables["meta"], overwrite=False)
                 rest = iter(manifests)
-                return [
+                kept = [
                     self._put(txn, signatures, each, record, list(islice(rest, len(each.payloads))), added, changed)
                     for each, record in zip(commits, records, strict=True)
                 ]
+                signatures.finish()
+                return kept
 
             keys = [schema.checkpoint_key(each.checkpoint.id) for each in commits]
             kept = self._write(work, keys, writer.waiting_bytes)
@@ -140,6 +144,7 @@ class LmdbStore:
             signatures = self._identity.signatures_for_writing(txn, self._tables)
             for body in bodies:
                 txn.put(key, signatures.signed("versions", key, body), db=self._tables["versions"])
+            signatures.finish()
 
         self._environment.write(work, writer.waiting_bytes)
 
@@ -188,7 +193,7 @@ class LmdbStore:
                 raise KeyError(id)
             outputs = txn.get(key, b"", db=self._tables["outputs"])
             signatures = self._identity.signatures(txn, self._tables)
-            return _decoded(signatures, key, bytes(record), bytes(outputs))
+            return decoded(signatures, key, bytes(record), bytes(outputs))
 
     def contains(self, id: CheckpointId) -> bool:
         """As in `Store`."""
@@ -212,12 +217,15 @@ class LmdbStore:
         with self._reading() as txn:
             signatures = self._identity.signatures(txn, self._tables)
             if not outputs:
-                decode = partial(_decoded, signatures, outputs=b"")
-                scope = (self._tables, signatures.identity)
+                decode = partial(decoded, signatures, outputs=b"")
+                scope = (self._tables, signatures.scope)
                 return iter(self._records.checkpoints(txn, self._tables["checkpoints"], scope, decode))
             records = items(txn, self._tables["checkpoints"])
             extras = dict(items(txn, self._tables["outputs"]))
-        return _readable(signatures, records, extras)
+            for key, _ in records:
+                signatures.prepare("checkpoints", key)
+                signatures.prepare("outputs", key)
+        return readable(signatures, records, extras)
 
     def damaged(self) -> list[CheckpointId]:
         """The ids of the checkpoints whose records cannot be read. O(checkpoints)."""
@@ -237,6 +245,7 @@ class LmdbStore:
             made = txn.get(schema.made_key(manifest.made), db=self._tables["meta"])
             made_by = schema.decode_made(None if made is None else bytes(made))
             signatures = self._identity.signatures(txn, self._tables)
+            signatures.prepare("versions", key)
         stream = None if value.endswith(schema.NO_SIGNATURE) else chunks.join_stream(manifest, self._loader.chunks)
         if stream is None or not signatures.verifies_payload(key, value, manifest, stream):
             raise UntrustedError(
@@ -272,8 +281,10 @@ class LmdbStore:
             outputs = txn.get(key, b"", db=self._tables["outputs"])
             trusted = checkpoint.trusted and signatures.verifies("checkpoints", key, value)
             shown = checkpoint.outputs_trusted and (not outputs or signatures.verifies("outputs", key, outputs))
-            self._put_record(txn, signatures, replace(checkpoint, trusted=trusted, outputs_trusted=shown))
+            changed = replace(checkpoint, trusted=trusted, outputs_trusted=shown)
+            self._put_record(txn, signatures, changed, before={"checkpoints": value, "outputs": outputs})
             self._set_refs(txn, refs)
+            signatures.finish()
 
         self._write(work, [key])
 
@@ -365,15 +376,17 @@ class LmdbStore:
         signatures: StoreSignatures,
         checkpoint: Checkpoint,
         encoded: EncodedRecord | None = None,
+        before: Mapping[str, bytes] = MappingProxyType({}),
     ) -> None:
-        """Put a record and outputs. What is not trusted is not signed."""
+        """Put a record and outputs, in the place of rows before. What is not trusted is not signed."""
         encoded = encoded or EncodedRecord.of(checkpoint)
         key = schema.checkpoint_key(checkpoint.id)
         values = {"checkpoints": (encoded.record(checkpoint.written_bytes), checkpoint.trusted)}
         if encoded.outputs:
             values["outputs"] = encoded.outputs, checkpoint.outputs_trusted
         for table, (body, trusted) in values.items():
-            value = signatures.signed(table, key, body) if trusted else body + schema.NO_SIGNATURE
+            signed = partial(signatures.signed_again, before=before.get(table, b""))
+            value = signed(table, key, body) if trusted else body + schema.NO_SIGNATURE
             txn.put(key, value, db=self._tables[table])
 
     def _set_refs(self, txn: Transaction[bytes], refs: Refs) -> None:
@@ -414,37 +427,20 @@ class LmdbStore:
     def _remove(self, txn: Transaction[bytes], plan: garbage.CollectionPlan, reason: str) -> None:
         for key in plan.versions:
             txn.delete(key, db=self._tables["versions"])
+            txn.delete(seal_key("versions", key), db=self._tables["seals"])
         signatures = self._identity.signatures_for_writing(txn, self._tables) if plan.versions else None
         for id in {schema.version_checkpoint(key) for key in plan.versions}:
             key = schema.checkpoint_key(id)
             value = txn.get(key, db=self._tables["checkpoints"])
             with suppress(StoreError):  # a damaged record stays as it is
                 if value is not None and signatures is not None:
-                    checkpoint = _decoded(signatures, key, value, b"")
-                    self._put_record(txn, signatures, garbage.without_versions(checkpoint, plan.versions, reason))
+                    checkpoint = decoded(signatures, key, value, b"")
+                    changed = garbage.without_versions(checkpoint, plan.versions, reason)
+                    self._put_record(txn, signatures, changed, before={"checkpoints": value})
+        if signatures:
+            signatures.finish()
         for digest in plan.chunks:
             for table in schema.CHUNK_TABLES:
                 txn.delete(digest, db=self._tables[table])
         if plan.chunks:
             schema.count_removal(txn, self._tables)
-
-
-def _decoded(signatures: StoreSignatures, key: bytes, value: bytes, outputs: bytes) -> Checkpoint:
-    return decode_checkpoint(
-        schema.checkpoint_id(key),
-        schema.without_signature(value),
-        schema.without_signature(outputs),
-        signatures.verifies("checkpoints", key, value),
-        not outputs or signatures.verifies("outputs", key, outputs),
-    )
-
-
-def _readable(
-    signatures: StoreSignatures, records: list[tuple[bytes, bytes]], outputs: Mapping[bytes, bytes]
-) -> Iterator[Checkpoint]:
-    for key, value in records:
-        try:
-            checkpoint = _decoded(signatures, key, value, outputs.get(key, b""))
-        except StoreError:
-            continue
-        yield checkpoint

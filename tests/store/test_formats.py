@@ -147,7 +147,7 @@ def test_the_fixture_has_all_kinds_of_values(tmp_path: Path, name: str) -> None:
         key = schema.version_key(Version(("lines", "n"), THIRD))
         manifest = schema.decode_manifest(schema.without_signature(bytes(txn.get(key, db=store._tables["versions"]))))
     store.close()
-    assert all(count.values())
+    assert [table for table in count if not count[table]] == ["seals"]  # which is younger
     assert codecs == {1, 2}
     assert manifest.seams.nbytes
 

@@ -18,7 +18,7 @@ import click
 
 from kishu_kernel import __version__
 from kishu_kernel.errors import StoreError
-from kishu_kernel.frontend.command import forking, history, live, remotes, removing, tables
+from kishu_kernel.frontend.command import forking, history, keys, live, remotes, removing, tables
 from kishu_kernel.frontend.command.completion import complete_store
 from kishu_kernel.frontend.command.terminal import (
     Commands,
@@ -267,21 +267,49 @@ def import_(
         click.echo(f"{tables.untrusted_text(found)}\nIf you know where it comes from: jupyter kishu trust {called}")
 
 
-@commands.command(epilog=examples("jupyter kishu trust analysis.ipynb --check", "jupyter kishu trust analysis.ipynb"))
-@click.argument("name", metavar="STORE", shell_complete=complete_store)
+@commands.command(
+    epilog=examples(
+        "jupyter kishu trust analysis.ipynb --check",
+        "jupyter kishu trust analysis.ipynb",
+        "jupyter kishu trust --key alice.pub",
+        "jupyter kishu trust --revoke alice",
+    )
+)
+@click.argument("name", metavar="[STORE]", required=False, shell_complete=complete_store)
+@click.option("--key", metavar="KEY", help="Trust what was signed with this public key: a line, or a file of lines.")
+@click.option("--revoke", metavar="KEY", help="Trust no more what was signed with it: a name, a line, a fingerprint.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @click.option("--check", is_flag=True, help="Only show how much of it is yours; exit status 1 unless all is.")
 @directory_option
 @json_option
 @click.pass_context
-def trust(ctx: click.Context, name: str, yes: bool, check: bool, directory: Path | None, for_programs: bool) -> None:
-    """Accept a store that nothing shows to be yours.
+def trust(
+    ctx: click.Context,
+    name: str | None,
+    key: str | None,
+    revoke: str | None,
+    yes: bool,
+    check: bool,
+    directory: Path | None,
+    for_programs: bool,
+) -> None:
+    """Accept a store that nothing shows to be yours; or trust a person's key, for all stores.
 
     Loading a stored value can run any program, so kernels load only values that are signed with your key (in Jupyter's
     data directory, or in KISHU_KEY_FILE), and show other outputs as text and pictures only. What was imported, copied
     from another notebook's store, or written by an early version of kishu-kernel is not signed. Kernels that use the
     store must be restarted to see that you accepted it.
+
+    With --key, what others sign with their keys is loaded as your own is; `keys` shows yours.
     """
+    if (name is not None) + (key is not None) + (revoke is not None) != 1:
+        raise click.UsageError("One of STORE, --key and --revoke is needed.", ctx)
+    if name is None:
+        if key is not None:
+            keys.trust_keys(key, for_programs)
+        elif revoke is not None:
+            keys.revoke(revoke, for_programs)
+        return
     if yes and check:
         raise click.UsageError("--yes and --check exclude each other.", ctx)
     if for_programs and not (yes or check):
@@ -300,7 +328,7 @@ def trust(ctx: click.Context, name: str, yes: bool, check: bool, directory: Path
         if not yes:
             click.echo(_CONSEQUENCES)
             click.confirm("Accept it?", abort=True)
-        _check_key()
+        _check_acceptance()
         found = trusting.trust(path)
         if not for_programs:
             click.echo("Accepted: everything in it that can be read is yours now.")
@@ -361,16 +389,22 @@ def mcp(kernel: str | None) -> None:
     serve(kernel)
 
 
-def _check_key() -> None:
-    """Raises `StoreError` where the user's key cannot be kept, so that nothing can be signed for later."""
+def _check_acceptance() -> None:
+    """Raises `StoreError` where it would be worth nothing that this user accepts a store."""
     from kishu_kernel.store.format.signing import key_path, user_signer
 
-    if not user_signer().persistent:
+    signer = user_signer()
+    if not signer.persistent:
         raise StoreError(f"your key cannot be written to {key_path()}: name another file in KISHU_KEY_FILE")
+    if signer.team and signer.team.strict:
+        raise StoreError(
+            "signatures are strict here, so only what was signed by those whom you trust is loaded: "
+            "`jupyter kishu trust --key` trusts a person"
+        )
 
 
 commands.add_command(removing.rm)
-for module in (history, live, forking, remotes):
+for module in (history, live, forking, remotes, keys):
     commands.add_section(module.SECTION, module.COMMANDS)
 
 

@@ -106,6 +106,18 @@ class KishuOptions(Configurable):
         help="The same for environment variables: what the notebook sets of these is not stored. By default those that "
         "keys, tokens and passwords are kept in, and AWS_*. [KISHU_SECRET_ENVIRONMENT, with commas]",
     ).tag(config=True)
+    signing = Enum(
+        ("", "off", "on", "strict"),
+        "",
+        help="Whose histories are loaded. off: your own, and what you accepted. on: also those of people whose keys "
+        "you trust, and what you write is signed so that they can trust it. strict: nothing that was only accepted. "
+        "Default: on where you have such a key (`jupyter kishu keys`). [KISHU_SIGNING]",
+    ).tag(config=True)
+    trusted_keys = List(
+        Unicode(),
+        help="Public keys of people who are trusted, beside those of `jupyter kishu trust --key`: lines as of OpenSSH, "
+        "or files of such lines. [KISHU_TRUSTED_KEYS, with commas]",
+    ).tag(config=True)
     audit = Bool(
         True, help="Use pauses to look for changes that no cell's code shows, and to test whether stored values load."
     ).tag(config=True)
@@ -204,6 +216,8 @@ class KishuOptions(Configurable):
                 self.store_limit,
                 self.total_limit or None,
                 self.max_age * DAY or None,
+                self.signing,
+                tuple(self.trusted_keys),
             ),
             in_memory=self.in_memory,
             tracker=cast(TrackerKind, self.tracker),

@@ -154,9 +154,10 @@ def names_at(each: Reply) -> list[str]:
 
 
 def notes(each: Reply) -> list[str]:
-    """Returns what is wrong with a checkpoint."""
+    """Returns what is wrong with a checkpoint, and whose it is where it is somebody else's."""
     found = [] if each["status"] == "ok" else ["failed" if each["status"] == "error" else printable(each["status"])]
     found += ["incomplete"] if each["incomplete"] else []
+    found += [f"by {printable(each['by'])}"] if each.get("by") not in (None, "you") else []
     return found + [f"not stored: {listed(lost['names'])}" for lost in each["not_stored"]]
 
 

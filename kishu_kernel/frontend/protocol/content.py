@@ -65,6 +65,7 @@ def checkpoint_content(
         "audited": checkpoint.audited,
         "incomplete": checkpoint.incomplete,
         "trusted": checkpoint.trusted,
+        "by": checkpoint.by or None,
     }
 
 

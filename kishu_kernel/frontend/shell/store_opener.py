@@ -51,6 +51,8 @@ class StoreLocation:
         limit: bytes; None: the default; 0: no limit.
         total_limit: bytes that all stores may occupy; None: no limit.
         max_age: seconds since it was last used, after which the store of a kernel without a notebook goes; None: never.
+        signing: whose signatures count, as of `signing.choose`.
+        trusted_keys: the same.
     """
 
     base: Path | None = None
@@ -58,6 +60,8 @@ class StoreLocation:
     limit: int | None = None
     total_limit: int | None = None
     max_age: float | None = None
+    signing: str = ""
+    trusted_keys: tuple[str, ...] = ()
 
 
 class StoreOpener:
@@ -287,9 +291,10 @@ class StoreOpener:
 
     def _open(self) -> LmdbStore:
         from kishu_kernel.store.catalog.assignment import StoreAssignment, claim_store
-        from kishu_kernel.store.format.signing import key_path, user_signer
+        from kishu_kernel.store.format.signing import choose, key_path, user_signer
         from kishu_kernel.store.lmdb_store import LmdbStore
 
+        choose(self._where.signing, self._where.trusted_keys)
         signer = user_signer()
         notebook = self._notebook()
         self._nameless = not notebook and self._given is None

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from kishu_kernel.errors import LoadError
+from kishu_kernel.store.disk.team_signatures import TeamSignatures
 from kishu_kernel.store.format import chunks, schema
 from kishu_kernel.store.format.schema import Manifest, Piece
 from kishu_kernel.store.format.signatures import StoreSignatures, decode_identity, encode_new_identity, identity_key
@@ -38,6 +39,12 @@ class StoreIdentity:
 
     def signatures(self, txn: Transaction[Any], tables: Tables) -> StoreSignatures:
         """The signatures as valid in this transaction. O(1)."""
+        own = self._own(txn, tables)
+        team = self._signer.team
+        return own if team is None else TeamSignatures(self._signer, own.identity, team, txn, tables)
+
+    def _own(self, txn: Transaction[Any], tables: Tables) -> StoreSignatures:
+        """Those of this user alone."""
         value = txn.get(self._key, db=tables["meta"])
         value = None if value is None else bytes(value)
         known, signatures = self._known
@@ -51,23 +58,23 @@ class StoreIdentity:
 
         O(1), but O(records, bytes of the streams) where the user has no identity here, or cannot rely on it.
         """
-        signatures = self.signatures(txn, tables)
-        if signatures.identity is None:
+        own = self._own(txn, tables)
+        if own.identity is None:
             return self.renew(txn, tables)
-        if signatures.identity != self._confirmed:
-            if not _has_own_checkpoint(txn, tables, signatures):
+        if own.identity != self._confirmed:
+            if not _has_own_checkpoint(txn, tables, own):
                 return self.renew(txn, tables)
-            self._confirmed = signatures.identity
-        return signatures
+            self._confirmed = own.identity
+        return self.signatures(txn, tables)
 
     def renew(self, txn: Transaction[bytes], tables: Tables) -> StoreSignatures:
         """Give the store a new identity, and sign anew what this user had signed. O(records, bytes of the streams)."""
-        before = self.signatures(txn, tables)
+        before = self._own(txn, tables)
         txn.put(self._key, encode_new_identity(self._signer), db=tables["meta"])
-        signatures = self.signatures(txn, tables)
-        _sign_again(txn, tables, before, signatures)
-        self._confirmed = signatures.identity  # nobody else can have known it before
-        return signatures
+        after = self._own(txn, tables)
+        _sign_again(txn, tables, before, after)
+        self._confirmed = after.identity  # nobody else can have known it before
+        return self.signatures(txn, tables)
 
 
 def read_stream(txn: Transaction[Any], tables: Tables, manifest: Manifest) -> bytes:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
+from kishu_kernel.errors import StoreError
+from kishu_kernel.model import Checkpoint
 from kishu_kernel.store.base import Refs
 from kishu_kernel.store.format import schema
+from kishu_kernel.store.format.checkpoints import decode_checkpoint
+from kishu_kernel.store.format.signatures import StoreSignatures
 
 if TYPE_CHECKING:
     from lmdb import Transaction, _Database
@@ -25,3 +30,31 @@ def items(txn: Transaction[bytes] | Transaction[memoryview], table: _Database) -
     """A copy of a table: what LMDB returns is valid only during the transaction."""
     with txn.cursor(db=table) as cursor:
         return [(bytes(key), bytes(value)) for key, value in cursor]
+
+
+def decoded(signatures: StoreSignatures, key: bytes, value: bytes, outputs: bytes) -> Checkpoint:
+    """The checkpoint in a row and its outputs' row (empty: there is none). StoreError where the record is damaged."""
+    return decode_checkpoint(
+        schema.checkpoint_id(key),
+        schema.without_signature(value),
+        schema.without_signature(outputs),
+        signatures.verifies("checkpoints", key, value),
+        not outputs or signatures.verifies("outputs", key, outputs),
+        signatures.author("checkpoints", key, value),
+    )
+
+
+def readable(
+    signatures: StoreSignatures, records: list[tuple[bytes, bytes]], outputs: Mapping[bytes, bytes]
+) -> Iterator[Checkpoint]:
+    """The checkpoints in some rows, without those whose records are damaged.
+
+    Args:
+        outputs: rows of the outputs, by key.
+    """
+    for key, value in records:
+        try:
+            checkpoint = decoded(signatures, key, value, outputs.get(key, b""))
+        except StoreError:
+            continue
+        yield checkpoint

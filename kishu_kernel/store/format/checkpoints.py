@@ -102,7 +102,12 @@ def encode_checkpoint(checkpoint: Checkpoint) -> bytes:
 
 
 def decode_checkpoint(
-    id: CheckpointId, record: bytes, outputs: bytes, trusted: bool = True, outputs_trusted: bool = True
+    id: CheckpointId,
+    record: bytes,
+    outputs: bytes,
+    trusted: bool = True,
+    outputs_trusted: bool = True,
+    by: str = "",
 ) -> Checkpoint:
     """The checkpoint with this id.
 
@@ -111,12 +116,13 @@ def decode_checkpoint(
         outputs: without their signature; empty where there are none.
         trusted: whether the record's signature is the user's.
         outputs_trusted: whether that of the outputs is.
+        by: who wrote the record.
 
     Raises:
         StoreError: the record is damaged.
     """
     try:
-        made = _checkpoint(id, load_json(record), trusted)
+        made = _checkpoint(id, load_json(record), trusted, by)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreError(f"the record of state {id} is damaged ({error!r})") from error
     return replace(made, outputs=_outputs(outputs), outputs_trusted=outputs_trusted) if outputs else made
@@ -165,7 +171,7 @@ def record_size(checkpoint: Checkpoint) -> int:
     return EncodedRecord.of(checkpoint).size
 
 
-def _checkpoint(id: CheckpointId, stored: dict[str, Any], trusted: bool) -> Checkpoint:
+def _checkpoint(id: CheckpointId, stored: dict[str, Any], trusted: bool, by: str) -> Checkpoint:
     record: dict[str, Any] = {**_RECORD_DEFAULTS, **stored}
     return Checkpoint(
         id=id,
@@ -198,6 +204,7 @@ def _checkpoint(id: CheckpointId, stored: dict[str, Any], trusted: bool) -> Chec
         population=record["population"],
         taken=tuple(Version(tuple(names), id) for names, id in record["taken"]),
         trusted=trusted,
+        by=by,
     )
 
 

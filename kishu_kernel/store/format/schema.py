@@ -3,7 +3,7 @@
 Law: whatever is stored is encoded and decoded here, in `checkpoints` and in `compression`, and nowhere else. Reading
 ignores keys that it does not know; what an older reader would misread gets a new FORMAT and a fixture in `tests/data`.
 
-A store is six tables and a meta table (named sub-databases of one LMDB environment)::
+A store is seven tables and a meta table (named sub-databases of one LMDB environment)::
 
     table        key                                   value
     meta         "format"                              FORMAT in ASCII digits
@@ -12,6 +12,7 @@ A store is six tables and a meta table (named sub-databases of one LMDB environm
                  "removals"                            ASCII digits: how often chunks were removed
                  "identity/" and 32 hex digits         16 random bytes, 16 bytes signature: this store, to the user
                  (of a user: see `signatures`)         whose key makes the digits
+                 "history"                             16 bytes: which history this is, to seals
                  "remote"                              JSON object: where this store is pushed to, see `remote.link`
     checkpoints  checkpoint id: 8 bytes                JSON object, see `checkpoints`; then 16 bytes signature
     outputs      checkpoint id: 8 bytes                JSON array of nbformat v4 outputs, if any; its signature
@@ -21,6 +22,7 @@ A store is six tables and a meta table (named sub-databases of one LMDB environm
     packed       16 bytes xxh3-128 of the bytes        the bytes of a chunk, compressed: see `compression`. No chunk
                                                        needs to be in both
     refs         name, UTF-8, 1 to 500 bytes           checkpoint id: 8 bytes
+    seals        see `seals`: who wrote a row, as all can check who trust his key. Only where somebody has such a key
 
 The id of a checkpoint stands for its timestamp, so `versions` has the key (co-variable, timestamp).
 JSON is UTF-8 without blanks. Lone surrogates, which Python code can hold, are encoded as they are.
@@ -32,6 +34,7 @@ signature. 16 zero bytes stand for "not signed". xxh3 is no cryptographic digest
 (SHA-256, cut to 16 bytes) of what must not be exchanged: of the pickle stream, since it runs code, and of small
 buffers.
 
+Versions before 0.1.0 had no `seals`, in format 4, too: they leave them as they are.
 Format 3 had no `taken` in records, which an older reader would leave out of the states that have it.
 Format 3 had no chunks packed with codec 3, which `fsck` of its versions would remove as damaged: what it has is read as
 it is.
@@ -64,7 +67,7 @@ FORMAT = 4
 OLDEST_READ_AS_IS = 3
 """Stores of this format and newer ones need no migration to be read."""
 FORMAT_KEY = b"format"
-TABLES = ("meta", "checkpoints", "outputs", "versions", "chunks", "packed", "refs")
+TABLES = ("meta", "checkpoints", "outputs", "versions", "chunks", "packed", "refs", "seals")
 SIGNED_TABLES = {"checkpoints": 2, "versions": 2, "outputs": 3}
 """The tables whose values end with a signature, and since which format."""
 CHUNK_TABLES = ("chunks", "packed")

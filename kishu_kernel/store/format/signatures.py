@@ -9,15 +9,17 @@ bundle comes back to the user who made them.
 
 As long as a user has no identity in a store, signatures of format 2 are valid, which are not bound to a store. His
 first write makes them anew (`disk.identity`); from then on only the new ones are valid.
-Neighbours: `signing` holds the key, `disk.identity` reads and makes identities.
+Neighbours: `signing` holds the key, `disk.identity` reads and makes identities. `disk.team_signatures` are those of a
+user who has a team: what is here without effect has its effect there.
 """
 
 from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Mapping
 
-from kishu_kernel.store.format.schema import Manifest, without_signature
+from kishu_kernel.store.format.schema import NO_SIGNATURE, Manifest, without_signature
 from kishu_kernel.store.format.signing import SIGNATURE_SIZE, Signer
 
 IDENTITY_PREFIX = b"identity/"
@@ -40,9 +42,37 @@ class StoreSignatures:
         self._signer = signer
         self.identity = identity
 
+    @property
+    def scope(self) -> object:
+        """What it depends on whether something verifies, beside its bytes."""
+        return self.identity
+
     def signed(self, table: str, key: bytes, body: bytes) -> bytes:
         """The value to store: the body and the user's signature."""
         return body + self._signer.sign(*self._parts(table, key, body))
+
+    def signed_again(self, table: str, key: bytes, body: bytes, before: bytes) -> bytes:
+        """The value to store in the place of another one, signed only if that was; of none, if that is empty."""
+        signed = not before or self.verifies(table, key, before)
+        return self.signed(table, key, body) if signed else body + NO_SIGNATURE
+
+    def finish(self) -> None:
+        """To be called at the end of a transaction in which values were signed."""
+
+    def made_seals(self) -> dict[bytes, bytes]:
+        """The seals of what was signed since, by their keys: for what is written elsewhere than into this store."""
+        return {}
+
+    def prepare(self, table: str, key: bytes) -> None:
+        """Look at all in the store that the judgement of a row needs: it will be judged after the transaction."""
+
+    def with_seals(self, found: Mapping[bytes, bytes], history: bytes | None) -> StoreSignatures:
+        """The same, for rows that come from elsewhere together with these seals."""
+        return self
+
+    def author(self, table: str, key: bytes, value: bytes) -> str:
+        """What the author of a row is called, as its seal shows; empty where no seal does."""
+        return ""
 
     def verifies(self, table: str, key: bytes, value: bytes) -> bool:
         """Whether a stored value has the user's signature. For manifests use `verifies_payload`."""

@@ -2,6 +2,7 @@
 
 Law: loading a payload runs code, so nothing is loaded that this user has not signed. The key never leaves its file and
 this process's memory: it is in no store, bundle, message or `repr`.
+Neighbours: `team` and `seals` have what shows to others who wrote; `user_signer` puts both together.
 
 The key is 32 random bytes in `<Jupyter data directory>/kishu/key`, or in the file that the environment variable
 KISHU_KEY_FILE names. A key that somebody else could have chosen is refused: a link, a file of another user, a file that
@@ -17,7 +18,6 @@ import hashlib
 import hmac
 import os
 import secrets
-import stat
 import tempfile
 import threading
 import time
@@ -25,6 +25,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from kishu_kernel.errors import StoreError
+from kishu_kernel.model.dataclass import replace
+from kishu_kernel.store.format import key_files, team_files
+from kishu_kernel.store.format.team import Team
+from kishu_kernel.store.format.team_files import SigningPolicy
 
 KEY_SIZE = 32
 SIGNATURE_SIZE = 16
@@ -32,8 +36,6 @@ KEY_FILE = "KISHU_KEY_FILE"
 
 _LARGE = 1 << 14
 """Bytes. Shorter parts are put together: a thousand small variables are a thousand signatures."""
-
-_WRITERS = stat.S_IWGRP | stat.S_IWOTH
 
 _PATIENCE = 2.0
 """Seconds for another process to finish writing a key, where the file system has no links."""
@@ -44,13 +46,15 @@ class Signer:
 
     Attributes:
         persistent: false where the key is gone with this process: what it signs, no later one will trust.
+        team: whose seals count, beside these signatures; None where none do.
     """
 
-    __slots__ = ("_blank", "persistent")
+    __slots__ = ("_blank", "persistent", "team")
 
-    def __init__(self, key: bytes, *, persistent: bool = True) -> None:
+    def __init__(self, key: bytes, *, persistent: bool = True, team: Team | None = None) -> None:
         self._blank = hmac.new(key, digestmod=hashlib.sha256)
         self.persistent = persistent
+        self.team = team
 
     def sign(self, *parts: bytes | memoryview) -> bytes:
         """The signature of some parts: `SIGNATURE_SIZE` bytes that only the holder of the key can make. O(bytes).
@@ -83,18 +87,43 @@ def user_signer() -> Signer:
     Where it cannot be created, the signer is not `persistent`: it is one for all stores of this process.
 
     Raises:
-        StoreError: somebody else may have chosen the key that is there.
+        StoreError: somebody else may have chosen the key that is there, or a key of his team is refused.
     """
     path = key_path()
+    team = team_files.read_team(signing_policy())
     try:
-        return Signer(_read(path))
+        return Signer(_read(path), team=team)
     except OSError:
         pass
     try:
         _make(path)
-        return Signer(_read(path))
+        return Signer(_read(path), team=team)
     except OSError:
         return _temporary_signer()
+
+
+def signing_policy() -> SigningPolicy:
+    """Whose signatures count: what `choose` was told, else what the environment says."""
+    return _decided[0] if _decided else team_files.policy_of_environment(key_path().parent)
+
+
+def choose(mode: str, trusted: tuple[str, ...]) -> None:
+    """Take what a person chose for this process, at its start.
+
+    Args:
+        mode: off, on, strict; empty: as the environment says.
+        trusted: public keys, or files of them, instead of those that the environment names; empty: those.
+
+    Raises:
+        StoreError: there is no such mode.
+    """
+    found = team_files.policy_of_environment(key_path().parent)
+    if trusted:
+        found = replace(found, trusted=trusted)
+    _decided[:] = [team_files.with_mode(found, mode or os.environ.get(team_files.MODE, ""))]
+
+
+_decided: list[SigningPolicy] = []
 
 
 def key_path() -> Path:
@@ -112,59 +141,16 @@ def key_path() -> Path:
 
 def _read(path: Path) -> bytes:
     """The key. OSError where there is none or it cannot be read; StoreError where it must not be used."""
-    descriptor = _opened(path)
+    descriptor = key_files.opened(path, _refused)
     try:
-        facts = os.fstat(descriptor)  # of what is open: the path may name something else by now
-        _check(path, facts)
-        _check_place(path)
+        facts = os.fstat(descriptor)
+        key_files.check(path, facts, _refused)
+        key_files.check_place(path, _refused)
         if os.name != "nt" and facts.st_mode & 0o077:
             os.fchmod(descriptor, 0o600)
         return _content(path, descriptor)
     finally:
         os.close(descriptor)
-
-
-def _opened(path: Path) -> int:
-    # not blocking: a pipe in the key's place would keep us waiting for ever
-    flags = os.O_RDONLY | sum(getattr(os, flag, 0) for flag in ("O_NOFOLLOW", "O_CLOEXEC", "O_NONBLOCK", "O_BINARY"))
-    try:
-        return os.open(path, flags)
-    except OSError as error:
-        if error.errno in (errno.ELOOP, errno.EMLINK):  # Linux and macOS; FreeBSD
-            raise _refused(path, "is a link") from error
-        if error.errno == errno.ENOENT:  # at this moment: another process may be making it
-            raise
-        with suppress(OSError):
-            facts = os.lstat(path)
-            _check(path, facts)
-            raise _refused(path, f"cannot be read ({error.strerror})") from error
-        raise
-
-
-def _check(path: Path, facts: os.stat_result) -> None:
-    """StoreError where somebody else may have chosen what is in this file."""
-    if not stat.S_ISREG(facts.st_mode):
-        raise _refused(path, "is no plain file")
-    if hasattr(os, "geteuid") and facts.st_uid != os.geteuid():
-        raise _refused(path, "belongs to another user")
-    if os.name != "nt" and facts.st_mode & _WRITERS:
-        raise _refused(path, _may_be_written(facts), f"if you know that it is yours, `chmod 600 {path}`; else ")
-
-
-def _check_place(path: Path) -> None:
-    """StoreError where somebody else may replace this file."""
-    facts = path.parent.stat()
-    if os.name == "nt":
-        return
-    if facts.st_mode & _WRITERS and not facts.st_mode & stat.S_ISVTX:
-        why = f"lies in a directory that {_may_be_written(facts)}"
-        raise _refused(path, why, f"if you know that it is yours, `chmod go-w {path.parent}`; else ")
-    if os.geteuid() != 0 and facts.st_uid not in (os.geteuid(), 0):  # root works in directories of others
-        raise _refused(path, "lies in a directory of another user")
-
-
-def _may_be_written(facts: os.stat_result) -> str:
-    return "may be written by anybody" if facts.st_mode & stat.S_IWOTH else "may be written by a group"
 
 
 def _content(path: Path, descriptor: int) -> bytes:
@@ -196,7 +182,7 @@ def _make(path: Path) -> None:
         StoreError: somebody else could replace it there.
     """
     _make_directory(path)
-    _check_place(path)
+    key_files.check_place(path, _refused)
     descriptor, name = tempfile.mkstemp(prefix=".key-", dir=path.parent)
     try:
         try:

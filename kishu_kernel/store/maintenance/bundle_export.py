@@ -21,6 +21,7 @@ from kishu_kernel.store.disk.identity import StoreIdentity
 from kishu_kernel.store.format import schema
 from kishu_kernel.store.format.checkpoints import encode_checkpoint
 from kishu_kernel.store.format.chunks import missing_chunk
+from kishu_kernel.store.format.seals import HISTORY_KEY, row_of
 from kishu_kernel.store.format.signatures import IDENTITY_PREFIX
 from kishu_kernel.store.format.signing import Signer, user_signer
 from kishu_kernel.store.format.validation import (
@@ -35,6 +36,7 @@ from kishu_kernel.store.garbage import without_versions
 from kishu_kernel.store.maintenance.bundle_format import (
     BUNDLE,
     BUNDLE_KEY,
+    BUNDLE_WITHOUT_SEALS,
     DEFLATED,
     MAX_VALUE_BYTES,
     ROW,
@@ -131,13 +133,16 @@ class _Export:
         self._counts: dict[str, int] = {}
 
     def run(self) -> Content:
-        head = {BUNDLE_KEY: BUNDLE, "store": schema.FORMAT}
+        sealed = "seals" in self._tables and bool(self._txn.stat(self._tables["seals"])["entries"])
+        head = {BUNDLE_KEY: BUNDLE if sealed else BUNDLE_WITHOUT_SEALS, "store": schema.FORMAT}
         self._archive.writestr(_info("format"), json.dumps(head))
         self._write("checkpoints", self._records())
         self._write("outputs", self._outputs())
         self._write("versions", self._manifests())
         self._write("refs", self._refs())
         self._write("made", self._makers())
+        if sealed:
+            self._write("seals", self._seals())
         done = self._chunks()
         counts = self._counts
         return Content(counts["checkpoints"], counts["versions"], counts["chunks"] + counts["packed"], done)
@@ -178,8 +183,7 @@ class _Export:
 
     def _rewritten(self, table: str, key: bytes, value: bytes, body: bytes) -> bytes:
         """A value with another body, signed only if it was signed before."""
-        trusted = self._signatures.verifies(table, key, value)
-        return self._signatures.signed(table, key, body) if trusted else body + schema.NO_SIGNATURE
+        return self._signatures.signed_again(table, key, body, value)
 
     def _outputs(self) -> Iterator[tuple[bytes, bytes | memoryview]]:
         for key, value in self._rows("outputs", self._keys):
@@ -207,8 +211,19 @@ class _Export:
 
     def _makers(self) -> Iterator[tuple[bytes, memoryview]]:
         return (
-            (key, value) for key, value in self._rows("meta") if key in self._made or key.startswith(IDENTITY_PREFIX)
+            (key, value)
+            for key, value in self._rows("meta")
+            if key in self._made or key.startswith(IDENTITY_PREFIX) or key == HISTORY_KEY
         )
+
+    def _seals(self) -> Iterator[tuple[bytes, bytes | memoryview]]:
+        """The seals of what is exported; those anew that belong to changed records."""
+        changed = self._signatures.made_seals()
+        for key, value in self._rows("seals"):
+            table, row = row_of(key)
+            only = self._versions if table == "versions" else self._keys
+            if (only is None or row in only) and self._txn.get(row, db=self._tables[table]) is not None:
+                yield key, changed.get(key, value)
 
     def _chunks(self) -> int:
         """Write the chunks that the manifests name. The bytes of those."""

@@ -6,12 +6,13 @@ anybody else its content is only to be read, until `jupyter kishu trust`.
 
 A bundle is a zip archive with these entries, in this order, and no others. None is ever extracted under its name::
 
-    format       JSON object {"kishu-kernel bundle": 1, "store": format of the store}
+    format       JSON object {"kishu-kernel bundle": 1 or 2, "store": format of the store}
     checkpoints  rows of the tables of the same names, as `schema` describes them
     outputs
     versions
     refs
-    made         rows of "meta": those whose keys begin with "identity/" or "made/"
+    made         rows of "meta": those whose keys begin with "identity/" or "made/", and "history"
+    seals        in version 2 only, which is written where there are some
     chunks
     packed
 
@@ -28,11 +29,12 @@ from typing import IO
 
 from kishu_kernel.model.dataclass import dataclass
 
-BUNDLE = 1
+BUNDLE = 2
 """The version of the format."""
+BUNDLE_WITHOUT_SEALS = 1
 BUNDLE_KEY = "kishu-kernel bundle"
 
-ENTRIES = ("format", "checkpoints", "outputs", "versions", "refs", "made", "chunks", "packed")
+ENTRIES = ("format", "checkpoints", "outputs", "versions", "refs", "made", "seals", "chunks", "packed")
 DEFLATED = ENTRIES[:6]
 """Those that are compressed by zip."""
 

@@ -21,6 +21,7 @@ from kishu_kernel.errors import LoadError, StoreError, StoreFormatError
 from kishu_kernel.model import CheckpointId
 from kishu_kernel.store.disk import environment_pool
 from kishu_kernel.store.format import schema
+from kishu_kernel.store.format.seals import HISTORY_BYTES, HISTORY_KEY, decode_seal, row_of
 from kishu_kernel.store.format.signatures import IDENTITY_PREFIX, IDENTITY_SIZE
 from kishu_kernel.store.format.signing import SIGNATURE_SIZE
 from kishu_kernel.store.format.validation import (
@@ -34,6 +35,7 @@ from kishu_kernel.store.format.validation import (
 from kishu_kernel.store.maintenance.bundle_format import (
     BUNDLE,
     BUNDLE_KEY,
+    BUNDLE_WITHOUT_SEALS,
     DEFLATED,
     ENTRIES,
     Content,
@@ -130,7 +132,8 @@ def _check_list(stream: IO[bytes]) -> None:
 
 def _check_entries(archive: zipfile.ZipFile, size: int) -> None:
     infos = archive.infolist()
-    if tuple(info.filename for info in infos) != ENTRIES:
+    names = tuple(info.filename for info in infos)
+    if names not in (ENTRIES, tuple(each for each in ENTRIES if each != "seals")):
         raise _Refusal("it does not consist of the entries of a bundle, each once and in order")
     for info in infos:
         stored = info.compress_type == zipfile.ZIP_STORED and info.file_size == info.compress_size
@@ -173,6 +176,8 @@ class _Import:
             self._fill(store, "refs", self._ref)
             self._give_heads(store)
             self._fill(store, "meta", self._made, "made")
+            if "seals" in self._archive.namelist():
+                self._fill(store, "seals", self._seal)
             self._fill(store, "chunks", lambda key, value: self._chunk("chunks", key, value))
             self._fill(store, "packed", lambda key, value: self._chunk("packed", key, value))
         finally:
@@ -194,7 +199,8 @@ class _Import:
                 f"this bundle has format {versions[0]} and its store format {versions[1]}; this kishu-kernel knows "
                 f"{BUNDLE} and {schema.FORMAT}: install a newer kishu-kernel"
             )
-        if versions[1] < 2:  # bundles are younger than that
+        sealed = "seals" in self._archive.namelist()
+        if versions[1] < 2 or sealed != (versions[0] > BUNDLE_WITHOUT_SEALS):  # bundles are younger than that
             raise _Refusal("it is no bundle of kishu-kernel")
         self._format = versions[1]
 
@@ -272,8 +278,16 @@ class _Import:
         if key.startswith(IDENTITY_PREFIX):
             if (len(key), len(value)) != (len(IDENTITY_PREFIX) + 2 * SIGNATURE_SIZE, IDENTITY_SIZE + SIGNATURE_SIZE):
                 raise _Refusal("what it says of whose it is is damaged")
+        elif key == HISTORY_KEY:
+            if len(value) != HISTORY_BYTES:
+                raise _Refusal("what it says of which history it is is damaged")
         elif schema.encode_made(schema.decode_made(value)).key != key:
             raise _Refusal("what it says of the libraries that made it is damaged")
+
+    def _seal(self, key: bytes, value: bytes) -> None:
+        table, row = row_of(key)
+        decode_seal(value)
+        self._known(schema.version_checkpoint(row) if table == "versions" else schema.checkpoint_id(row))
 
     def _chunk(self, table: str, key: bytes, value: bytes) -> None:
         if key not in self._missing:

@@ -78,6 +78,7 @@ class _Repair:
             )
         for id, timestamp in found.missing.items():
             self._put(self._place(id, timestamp))
+        self._signatures.finish()
         return True
 
     def _note_lost(self) -> None:
@@ -154,5 +155,7 @@ class _Repair:
         """Write a record, signed only where it was signed before. One that stands for a lost record is signed."""
         key = schema.checkpoint_key(checkpoint.id)
         body = encode_checkpoint(checkpoint)
-        value = self._signatures.signed("checkpoints", key, body) if checkpoint.trusted else body + schema.NO_SIGNATURE
+        before = self._txn.get(key, b"", db=self._tables["checkpoints"])
+        again = self._signatures.signed_again("checkpoints", key, body, before)
+        value = again if checkpoint.trusted else body + schema.NO_SIGNATURE
         self._txn.put(key, value, db=self._tables["checkpoints"])

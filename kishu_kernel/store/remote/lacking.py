@@ -14,6 +14,7 @@ from kishu_kernel.model import CheckpointId
 from kishu_kernel.model.dataclass import dataclass
 from kishu_kernel.store.disk import environment_pool
 from kishu_kernel.store.format import schema
+from kishu_kernel.store.format.seals import HISTORY_KEY
 from kishu_kernel.store.format.signatures import IDENTITY_PREFIX
 from kishu_kernel.store.format.validation import validated_checkpoint, validated_manifest, validated_ref
 from kishu_kernel.store.remote import layout
@@ -101,7 +102,7 @@ def _rows(
         with txn.cursor(db=tables[table]) as cursor:
             for found, value in cursor:
                 key = bytes(found)
-                if table == "meta" and not key.startswith((IDENTITY_PREFIX, MADE_PREFIX)):
+                if table == "meta" and not key.startswith((IDENTITY_PREFIX, MADE_PREFIX, HISTORY_KEY)):
                     continue
                 there, _ = holdings.rows.get((table, key), (None, ""))
                 if there is not None:

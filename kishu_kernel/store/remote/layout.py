@@ -16,7 +16,7 @@ never replaced; the newest is the one with the highest number, and there is none
     a pack                  values of `chunks` and `packed`, one behind the other; not compressed again
 
 Manifests, segments and rows are compressed with zstd. Rows are as `format.schema` describes them, signatures included;
-those of `meta` are identities and `made/`.
+those of `meta` are identities, `made/` and the history.
 Neighbours: `holdings` reads, `push` writes.
 """
 
@@ -39,7 +39,7 @@ from kishu_kernel.store.format.validation import MAX_CHUNK_SIZE, validated_ref
 REMOTE = 1
 """The version of the format."""
 FORMAT_KEY = "kishu-kernel remote"
-TABLES = ("checkpoints", "outputs", "versions", "meta")
+TABLES = ("checkpoints", "outputs", "versions", "seals", "meta")
 """Of the rows in segments, in the order in which they are put."""
 PACK_BYTES = 16 << 20
 """About so large is a pack, and the rows of a segment."""

@@ -17,6 +17,7 @@ from kishu_kernel.model.dataclass import dataclass, replace
 from kishu_kernel.store.disk import environment_pool
 from kishu_kernel.store.disk.identity import StoreIdentity
 from kishu_kernel.store.format import schema
+from kishu_kernel.store.format.seals import HISTORY_BYTES, HISTORY_KEY, decode_seal, row_of
 from kishu_kernel.store.format.signatures import IDENTITY_PREFIX, IDENTITY_SIZE
 from kishu_kernel.store.format.signing import SIGNATURE_SIZE, Signer, user_signer
 from kishu_kernel.store.format.validation import (
@@ -41,8 +42,6 @@ if TYPE_CHECKING:
 ATTEMPTS = 5
 """So often a pull begins anew because the store was changed meanwhile."""
 _PAGE = 4096
-_TABLES = ("checkpoints", "versions", "outputs", "meta")
-"""In the order in which the rows are judged: what belongs to a record goes by what was said of that."""
 
 Progress = Callable[[int, int], None]
 Parents = dict[CheckpointId, CheckpointId | None]
@@ -128,7 +127,7 @@ class _Pull:
         wanted, local = self._wanted(digests_at(link.segments, holdings), holdings)
         values = dict(read_rows(self._objects, holdings, wanted))
         parents, named = self._checked(values)
-        values = {row: value for row, value in values.items() if self._is_taken(row, value, values, local.get(row))}
+        values = {row: value for row, value in values.items() if self._is_taken(row, values, local)}
         digests = {digest for row in values for digest in named.get(row, ())}
         chunks, size = self._fetch(holdings, digests)
         refs = self._refs(link, holdings, parents)
@@ -188,35 +187,44 @@ class _Pull:
                 digests[table, key] = set(validated_manifest(key, body).digests)
             elif table == "outputs":
                 check_outputs(body)
+            elif table == "seals":
+                decode_seal(value)
             else:
                 _check_meta(key, value)
         check_graph(parents)
-        for table, key in values:
+        for row in values:
+            table, key = row_of(row[1]) if row[0] == "seals" else row
             id = schema.version_checkpoint(key) if table == "versions" else schema.checkpoint_id(key)
             if table != "meta" and id not in parents:
                 raise RemoteError(f"the remote holds something of state {id}, which is not in it: nothing is used")
         return parents, digests
 
-    def _is_taken(self, row: RowKey, value: bytes, values: dict[RowKey, bytes], local: bytes | None) -> bool:
-        """Whether a row takes the place of the one that is here, if any."""
-        table, key = row
-        if local is None:
+    def _is_taken(self, row: RowKey, values: dict[RowKey, bytes], here: dict[RowKey, bytes]) -> bool:
+        """Whether a row takes the place of the one that is here, if any. A seal goes with its row."""
+        if row[0] == "seals" and row_of(row[1]) in values:
+            return self._is_taken(row_of(row[1]), values, here)
+        if row not in here:
             return True
+        table, key = row_of(row[1]) if row[0] == "seals" else row
         with self._store.reading() as txn:
+            local = bytes(txn.get(key, b"", db=self._tables[table]))
+            value = values.get((table, key), local)
             signatures = self._identity.signatures(txn, self._tables)
-            if signatures.verifies(table, key, local) and not signatures.verifies(table, key, value):
+            seals = {name: value for (of, name), value in values.items() if of == "seals"}
+            coming = signatures.with_seals(seals, values.get(("meta", HISTORY_KEY)))
+            if signatures.verifies(table, key, local) and not coming.verifies(table, key, value):
                 return False
-            if table != "checkpoints":
+            if row[0] != "checkpoints":
                 return True
-            here, there = (validated_checkpoint(key, schema.without_signature(each)) for each in (local, value))
-            stored = {each.names for each in there.versions if each.stored}
-            coming = {names for names in stored if ("versions", schema.key_in_checkpoint(names, key)) in values}
+            ours, theirs = (validated_checkpoint(key, schema.without_signature(each)) for each in (local, value))
+            stored = {each.names for each in theirs.versions if each.stored}
+            brought = {names for names in stored if ("versions", schema.key_in_checkpoint(names, key)) in values}
             lacking = [
                 names
-                for names in stored - coming
+                for names in stored - brought
                 if txn.get(schema.key_in_checkpoint(names, key), db=self._tables["versions"]) is None
             ]
-        return stored >= {each.names for each in here.versions if each.stored} and not lacking
+        return stored >= {each.names for each in ours.versions if each.stored} and not lacking
 
     # -- chunks
 
@@ -298,6 +306,8 @@ def _check_meta(key: bytes, value: bytes) -> None:
     """Check a row of `meta`. StoreError where it is damaged."""
     if key.startswith(IDENTITY_PREFIX):
         fits = (len(key), len(value)) == (len(IDENTITY_PREFIX) + 2 * SIGNATURE_SIZE, IDENTITY_SIZE + SIGNATURE_SIZE)
+    elif key == HISTORY_KEY:
+        fits = len(value) == HISTORY_BYTES
     else:
         fits = schema.encode_made(schema.decode_made(value)).key == key
     if not fits:

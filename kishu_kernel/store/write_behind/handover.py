@@ -20,6 +20,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from kishu_kernel.errors import StoreError
+from kishu_kernel.store.format.signing import signing_policy
 from kishu_kernel.store.write_behind.jobs import Job
 from kishu_kernel.store.write_behind.parcel import pack
 
@@ -85,6 +86,7 @@ def _spawn(memory: int, marker: Path, locked: int) -> None:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
         cwd="/",
+        env={**os.environ, **signing_policy().environment()},
     )
     started.returncode = 0  # nobody waits for it
 
