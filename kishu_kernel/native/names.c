@@ -221,7 +221,11 @@ type_version(PyTypeObject *type)
     if (PyType_HasFeature(type, Py_TPFLAGS_IMMUTABLETYPE)) {
         return 1;
     }
-#if PY_VERSION_HEX >= 0x030B0000 && PY_VERSION_HEX < 0x030D0000
+#if PY_VERSION_HEX >= 0x030D0000
+    if (PyUnstable_Type_AssignVersionTag(type) && type->tp_version_tag) {
+        return (unsigned long)type->tp_version_tag + OLDEST_VERSION;
+    }
+#elif PY_VERSION_HEX >= 0x030A0000
     static PyObject *attribute;
     if (attribute == NULL && (attribute = PyUnicode_InternFromString("__sizeof__")) == NULL) {
         PyErr_Clear();

@@ -46,8 +46,8 @@ class Moment:
 class Unchanged:
     """What was found out of types that are what they were: nobody has changed them since, nor what they derive from.
 
-    Nor has anybody registered another way to pickle their instances. Of classes in Python that is seen on CPython 3.11
-    and 3.12 with the native module; elsewhere nothing is known.
+    Nor has anybody registered another way to pickle their instances. Of classes in Python that is seen with the
+    native module; without it nothing is known.
     """
 
     def __init__(self) -> None:

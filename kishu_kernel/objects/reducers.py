@@ -120,18 +120,18 @@ class ReductionTable:
             for each in (self._entries, self._hiding, self._told_by_state, self.lasting, self._usual, self.ways):
                 each.clear()
             self._generation = registry.generation
-        version, found = self._entries.get(kind, (-1, None))
-        if version == type_version(kind):
+        version, (known, found) = type_version(kind), self._entries.get(kind, (0, None))
+        if version and known == version:
             return found
         if self._usual.get(kind):
             return None
         for each in (self._hiding, self._told_by_state):
             each.discard(kind)
         found = self._find(kind)
-        if found is not None or not is_users_own(kind):
-            self._entries[kind] = type_version(kind), found
-        else:
+        if found is None and is_users_own(kind):
             self._usual.put(kind, True)
+        elif version:  # else nobody tells when it is changed
+            self._entries[kind] = version, found
         return found
 
     def hides(self, kind: type) -> bool:

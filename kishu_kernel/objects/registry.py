@@ -25,7 +25,6 @@ from kishu_kernel.objects import libraries
 from kishu_kernel.objects.ambient_state import Provider
 from kishu_kernel.objects.classes import (
     contents_of,
-    has_pythons_metaclass,
     is_genuine,
     module_name,
     mro_of,
@@ -88,7 +87,7 @@ class Registry:
         self._modules = 0
         self._lock = threading.RLock()
         self._tables: dict[tuple[str, str], dict[str, Entry]] = {}
-        self._found: dict[int, tuple[weakref.ref[type], int, tuple[Said, ...]]] = {}  # by the ids of classes
+        self._found: dict[int, tuple[weakref.ref[type], object, tuple[Said, ...]]] = {}  # by the ids of classes
         self._traits: dict[str, tuple[int, frozenset[str]]] = {}
         self._with_current: list[Library] = []
         self._providers: tuple[int, dict[str, Provider]] = (-1, {})
@@ -232,13 +231,13 @@ class Registry:
     def _said_of(self, kind: type) -> tuple[Said, ...]:
         """All that is said of a class, the nearest base first: most are asked about much. Asks no metaclass."""
         self._look()
-        known, version = self._found.get(id(kind)), type_version(kind)
+        # Where nobody tells when it is changed: what is looked up goes by its names and those of its bases.
+        known, version = self._found.get(id(kind)), type_version(kind) or tuple(_names_of(kind))
         if known is not None and known[0]() is kind and known[1] == version:
             return known[2]
         found = tuple(self._look_up(kind))
-        if version or has_pythons_metaclass(kind):  # else nobody tells when it is changed
-            forget = functools.partial(self._found.pop, id(kind))  # what it is called with is the default
-            self._found[id(kind)] = weakref.ref(kind, forget), version, found
+        forget = functools.partial(self._found.pop, id(kind))  # what it is called with is the default
+        self._found[id(kind)] = weakref.ref(kind, forget), version, found
         return found
 
     def _look_up(self, kind: type) -> Iterator[Said]:
@@ -429,6 +428,11 @@ def _places(key: str, packages: Iterable[str]) -> Iterator[tuple[str, str]]:
 def _keys_of(kind: type) -> tuple[tuple[str, str], ...]:
     module, name = module_name(kind), qualified_name(kind)
     return ("", f"{module}.{name}"), (module.partition(".")[0], name)
+
+
+def _names_of(kind: type) -> Iterator[str]:
+    for base in mro_of(kind):
+        yield from (module_name(base), qualified_name(base))
 
 
 def _starred(kind: type) -> list[tuple[str, str]]:
