@@ -19,8 +19,11 @@ version = release = __version__
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "generated"]
 root_doc = "docs/index"
-include_patterns = ["docs/**", "benchmarks/results/*.md", "[A-Z]*.md"]
-exclude_patterns = ["README.md", "benchmarks/results/figures.md"]
+include_patterns = ["docs/**", "benchmarks/results/*.md"]
+include_patterns += [
+    f"{name}.md" for name in ("ARCHITECTURE", "CHANGELOG", "CODE_OF_CONDUCT", "CONTRIBUTING", "SECURITY")
+]
+exclude_patterns = ["benchmarks/results/figures.md"]
 
 myst_heading_anchors = 3
 nb_execution_mode = "off"  # the notebooks have their outputs; a test runs them

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any
 
 import click
@@ -19,17 +21,35 @@ _VARIABLE = re.compile(r"\s*\[(KISHU_\w+)(, with commas)?\]")
 _INTO_CODE = re.compile(r"(?<![`\w])(KISHU_\w+|--[a-z][\w-]*)")
 
 
+def sections() -> dict[str, type[Configurable]]:
+    """The classes that have settings, by what they are called in a configuration file."""
+    from kishu_kernel import server
+    from kishu_kernel.frontend.kernel import options
+
+    modules = [options, *(import_module(f"kishu_kernel.server.{each.name}") for each in iter_modules(server.__path__))]
+    found = {
+        each.__name__: each
+        for module in modules
+        for each in vars(module).values()
+        if isinstance(each, type) and issubclass(each, Configurable) and each.__module__ == module.__name__
+    }
+    return {"KishuKernel": found.pop("KishuOptions"), **dict(sorted(found.items()))}
+
+
 def settings() -> str:
     """The settings, from the traits: a table for each section of a configuration file."""
-    from kishu_kernel.frontend.kernel.options import KishuForks, KishuOptions
-    from kishu_kernel.server.culler import KishuCuller
-
-    sections: tuple[tuple[str, str, type[Configurable]], ...] = (
-        ("KishuKernel", "the kernel", KishuOptions),
-        ("KishuForks", "forks of its states", KishuForks),
-        ("KishuCuller", "the Jupyter server; stands in its configuration", KishuCuller),
+    return "\n\n".join(
+        f"## {name}\n\n{_file(each)}\n\n{_traits(name, each)}"
+        for name, each in sections().items()
+        if each.class_own_trait_names(config=True)
     )
-    return "\n\n".join(f"## {title}: {what}\n\n{_traits(title, options)}" for title, what, options in sections)
+
+
+def _file(options: type[Configurable]) -> str:
+    server = options.__module__.startswith("kishu_kernel.server")
+    return (
+        "In `jupyter_server_config.py`." if server else "In `ipython_kernel_config.py`, or `jupyter_kishu_config.py`."
+    )
 
 
 def _traits(section: str, options: type[Configurable]) -> str:

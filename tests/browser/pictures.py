@@ -1,17 +1,18 @@
-"""Makes the pictures and the recording that README.md shows: `scripts/pictures`.
+"""Makes the pictures and the recording of README.md and of docs/: `scripts/pictures`.
 
 They are taken of a real JupyterLab with the extension as it is built, and of the panel; nothing is drawn by hand.
 """
 
 from __future__ import annotations
 
+import io
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from .chromium import ARGUMENTS, path_of_browser
 from .film import Film
@@ -62,6 +63,15 @@ def opened(page: Page, server: Server, name: str) -> LabPage:
     return lab
 
 
+def shot(place: Page | Locator, name: str) -> Path:
+    """A picture in docs/, in 192 colours, which are enough for a screen."""
+    from PIL import Image
+
+    picture = Image.open(io.BytesIO(place.screenshot())).convert("RGB")
+    picture.quantize(192, dither=Image.Dither.NONE).save(DOCS / name, optimize=True)
+    return DOCS / name
+
+
 def typed(film: Film, lab: LabPage, code: str, seconds: float = 1.6) -> None:
     """Types a cell, and runs it to its end."""
     cell = lab.cells.last
@@ -76,7 +86,7 @@ def typed(film: Film, lab: LabPage, code: str, seconds: float = 1.6) -> None:
     film.take(seconds)
 
 
-def recording(page: Page, server: Server) -> Film:
+def recording(page: Page, server: Server) -> list[Path]:
     """A slip and its undo, another way, an older state with its code, a restart and back."""
     lab = opened(page, server, "weather.ipynb")
     film = Film(page)
@@ -124,10 +134,12 @@ def recording(page: Page, server: Server) -> Film:
     expect(lab.here).to_contain_text("wet")
     film.take(1.8)
     typed(film, lab, AGAIN, 2.6)
-    return film
+    film.save(DOCS / "kishu.gif")
+    print(f"the recording takes {film.seconds:.0f} s")
+    return [DOCS / "kishu.gif"]
 
 
-def lab_picture(page: Page, server: Server) -> None:
+def lab_picture(page: Page, server: Server) -> list[Path]:
     """JupyterLab: the sidebar with a side line and a tag."""
     lab = opened(page, server, "analysis.ipynb")
     for code in (DATA, PLOT, SLIP):
@@ -147,10 +159,10 @@ def lab_picture(page: Page, server: Server) -> None:
     expect(lab.sidebar.locator(".kishu-outputs img")).to_be_visible()
     page.mouse.move(700, 650)
     expect(page.locator(".Toastify__toast")).to_have_count(0)
-    page.screenshot(path=DOCS / "lab.png")
+    return [shot(page, "lab.png")]
 
 
-def panel_picture(page: Page, server: Server) -> None:
+def panel_picture(page: Page, server: Server) -> list[Path]:
     """The panel in a dark theme: two states compared."""
     themes = "@jupyterlab/apputils-extension/themes"
     server.set(themes, {"theme": "JupyterLab Dark"})
@@ -166,32 +178,84 @@ def panel_picture(page: Page, server: Server) -> None:
     rows.filter(has_text="drop").click(modifiers=["Control"])
     expect(region.get_by_role("article").first.get_by_role("table").first).to_be_visible()
     page.mouse.move(10, 10)
-    region.screenshot(path=DOCS / "panel-dark.png")
+    picture = shot(region, "panel-dark.png")
     server.set(themes, {})
+    return [picture]
+
+
+def tutorial_pictures(page: Page, server: Server) -> list[Path]:
+    """The five steps of docs/tutorial.md."""
+    lab = opened(page, server, "tutorial.ipynb")
+    rows = lab.sidebar.get_by_role("option")
+
+    pictures: list[Path] = []
+
+    def step(*, pointer: bool = False) -> None:
+        """A picture of the next step, with the pointer where it is or out of the way."""
+        if not pointer:
+            page.mouse.move(760, 660)
+        pictures.append(shot(page, f"tutorial-{len(pictures) + 1}.png"))
+
+    lab.run(DATA)
+    lab.run(PLOT)
+    rows.filter(has_text="weather.plot").hover()
+    expect(page.locator(".kishu-preview img")).to_be_visible()
+    step(pointer=True)
+    lab.run(SLIP)
+    lab.undo_button.click()
+    lab.told("In [2]")
+    lab.run(AGAIN)
+    expect(page.locator(".Toastify__toast")).to_have_count(0)
+    step()
+    lab.run(NEXT)
+    lab.run("%kishu tag wet-only")
+    rows.filter(has_text="weather.plot").click(button="right")
+    expect(page.get_by_role("menuitem", name="Tag")).to_be_visible()
+    step(pointer=True)
+    page.keyboard.press("Escape")
+    lab.run("weather['wind'] *= 3.6")
+    rows.filter(has_text="*= 3.6").click()
+    details = lab.sidebar.get_by_role("region", name="Details")
+    expect(details).to_contain_text("Variables")
+    rows.filter(has_text="wet-only").click(modifiers=["Control"])
+    expect(details).to_contain_text("From In [")
+    expect(details.get_by_role("table").first).to_be_visible()
+    step()
+    page.keyboard.press("Escape")
+    lab.keys("0", "0")
+    lab.dialog.get_by_text("Restart", exact=True).click()
+    expect(lab.sidebar.get_by_role("button", name="Bring it back")).to_be_visible()
+    page.wait_for_timeout(1000)  # the notification comes sliding
+    step()
+    return pictures
+
+
+PICTURES: dict[str, Callable[[Page, Server], list[Path]]] = {
+    "lab": lab_picture,
+    "panel": panel_picture,
+    "tutorial": tutorial_pictures,
+    "recording": recording,
+}
 
 
 def main() -> None:
-    """Makes all of them."""
+    """Makes those that the command line names, or all of them."""
     browser_path = path_of_browser()
     if browser_path is None or not (BUILT / "package.json").is_file():
         sys.exit("the pictures need Chromium, and the extension, which scripts/labextension builds with Node.js")
+    wanted = sys.argv[1:] or list(PICTURES)
     with tempfile.TemporaryDirectory() as home, sync_playwright() as driver:
         server = Server(Path(home))
         try:
             server.add_extension()
             browser = driver.chromium.launch(executable_path=browser_path, args=list(ARGUMENTS))
-            for make in (lab_picture, panel_picture):
+            for name in wanted:
                 with pages(browser, server) as page:
-                    make(page, server)
-            with pages(browser, server) as page:
-                film = recording(page, server)
-                film.save(DOCS / "kishu.gif")
+                    for picture in PICTURES[name](page, server):
+                        print(f"docs/{picture.name}  {picture.stat().st_size / 1000:,.0f} kB")
             browser.close()
         finally:
             server.close()
-    for file in ("lab.png", "panel-dark.png", "kishu.gif"):
-        print(f"docs/{file}  {(DOCS / file).stat().st_size / 1000:,.0f} kB")
-    print(f"the recording takes {film.seconds:.0f} s")
 
 
 if __name__ == "__main__":
