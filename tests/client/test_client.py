@@ -473,7 +473,7 @@ def test_to_import_it_is_light() -> None:
     code = (
         "import sys, kishu_kernel.client\n"
         "heavy = ('IPython', 'ipykernel', 'jupyter_client', 'jupyter_core', 'zmq', 'traitlets', 'tornado', 'lmdb',"
-        " 'numpy', 'pandas', 'blosc2', 'zstandard', 'psutil', 'cloudpickle', 'dill', 'asyncio')\n"
+        " 'numpy', 'pandas', 'blosc2', 'backports.zstd', 'zstandard', 'psutil', 'cloudpickle', 'dill', 'asyncio')\n"
         "print([name for name in heavy if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)

@@ -37,7 +37,18 @@ class Canary(UserWarning):
 _registry: dict[Any, Any] = {"version": -1}
 _kept: list[Any] = []
 
-_OURS = ("kishu_kernel", "lmdb", "_lmdb", "lmdb_cffi", "xxhash", "_xxhash", "zstandard", "cloudpickle", "psutil")
+_OURS = (
+    "kishu_kernel",
+    "lmdb",
+    "_lmdb",
+    "lmdb_cffi",
+    "xxhash",
+    "_xxhash",
+    "backports",
+    "zstandard",
+    "cloudpickle",
+    "psutil",
+)
 """Packages that ours needs, and that a notebook sees only in `sys.modules`."""
 
 _LAZY = frozenset({"click", "anywidget", "ipywidgets", "nbformat", "fastjsonschema", "jsonschema", "psygnal"})

@@ -2,7 +2,7 @@
 
 - `schema`: the tables, their keys and manifests, with the format's history. `checkpoints`: the records.
 - `chunks`: a payload split into chunks and joined again. `chunking`: where to cut. `compression`, `shuffled`,
-  `palette`: single chunks. `torn_reads`: memory that changed meanwhile.
+  `palette`, `zstd`: single chunks. `torn_reads`: memory that changed meanwhile.
 - `signing`: the user's key. `signatures`: values signed for one store.
 - `validation`: rows that somebody else may have written.
 """

@@ -3,7 +3,7 @@
 Law: a chunk is named and verified by its raw bytes, so neither codec nor level matter to readers. Compressing is not
 slower than writing to the disk, and decompressing not much slower than memory. A codec that is not available is not
 used, and nothing is imported that the notebook could notice.
-Neighbours: `shuffled` and `palette` are codecs; zstd is a library's.
+Neighbours: `shuffled`, `zstd` and `palette` are the codecs.
 
 A value in the table `packed`, byte by byte::
 
@@ -20,11 +20,9 @@ a fifth. Items of few distinct values, which neither of them makes much smaller,
 from __future__ import annotations
 
 import struct
-import threading
-from typing import Any
 
 from kishu_kernel.errors import LoadError
-from kishu_kernel.store.format import palette, shuffled
+from kishu_kernel.store.format import palette, shuffled, zstd
 
 MIN_SIZE = 512
 """Bytes. Shorter chunks are not compressed: that would save hardly any pages."""
@@ -49,8 +47,6 @@ _SMALL = 1 / 8
 """Nothing else is tried where LZ4 leaves no more than this part."""
 _INLINE = 2000
 """Bytes. LMDB gives longer values pages of their own."""
-
-_local = threading.local()
 
 
 def compress(data: memoryview, item_bytes: int = 1) -> bytes | None:
@@ -144,26 +140,12 @@ def _best(data: memoryview, item_bytes: int) -> tuple[int, bytes]:
 
 
 def _zstd(data: memoryview) -> bytes:
-    """A frame; empty where zstandard is not installed."""
-    compressor: Any = getattr(_local, "compressor", None)  # not to be shared between threads
-    if compressor is None:
-        try:
-            import zstandard
-        except ImportError:
-            return b""
-        compressor = _local.compressor = zstandard.ZstdCompressor(level=1)
-    return bytes(compressor.compress(data))
+    """A frame; empty where there is no zstd."""
+    try:
+        return zstd.compress(data)
+    except ImportError:
+        return b""
 
 
 def _decompress_zstd(frame: memoryview, target: memoryview) -> None:
-    import zstandard
-
-    reader = zstandard.ZstdDecompressor().stream_reader(frame, read_size=max(frame.nbytes, 1))
-    filled = 0
-    while filled < target.nbytes:
-        count = reader.readinto(target[filled:])
-        if not count:
-            raise LoadError("a packed chunk in the store is damaged (it ends early)")
-        filled += count
-    if reader.read(1):
-        raise LoadError("a packed chunk in the store is damaged (it is longer)")
+    target[:] = zstd.decompress(frame, target.nbytes)  # ValueError where it is shorter

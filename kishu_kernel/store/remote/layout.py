@@ -28,12 +28,10 @@ import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar
 
-import zstandard
-
 from kishu_kernel.errors import RemoteError, StoreError, StoreFormatError
 from kishu_kernel.model import CheckpointId
 from kishu_kernel.model.dataclass import dataclass, field
-from kishu_kernel.store.format import schema
+from kishu_kernel.store.format import schema, zstd
 from kishu_kernel.store.format.validation import MAX_CHUNK_SIZE, validated_ref
 
 REMOTE = 1
@@ -282,13 +280,11 @@ def decode_rows(data: bytes, count: int) -> list[bytes]:
 
 
 def _packed(data: bytes) -> bytes:
-    return zstandard.ZstdCompressor(level=3).compress(data)
+    return zstd.compress(data, level=3)
 
 
 def _unpacked(data: bytes) -> bytes:
-    if not 0 <= zstandard.frame_content_size(data) <= MAX_BYTES:
-        raise ValueError("it is larger than it can be")
-    return zstandard.ZstdDecompressor().decompress(data)
+    return zstd.decompress(data, MAX_BYTES)
 
 
 def _decoded(what: str, read: Callable[[], Result]) -> Result:
@@ -304,7 +300,6 @@ def _decoded(what: str, read: Callable[[], Result]) -> Result:
         AttributeError,
         RecursionError,
         struct.error,
-        zstandard.ZstdError,
     ) as error:
         raise RemoteError(f"{what} of the remote is damaged, or is none of kishu-kernel's ({error!r})") from error
 
