@@ -24,11 +24,12 @@ from kishu_kernel.client.spares import Process, become, holding
 from kishu_kernel.errors import CheckoutError, KishuError, NoKernelError
 from kishu_kernel.model.dataclass import dataclass, replace
 from kishu_kernel.store.catalog import running_kernels
+from kishu_kernel.store.catalog.elsewhere import VARIABLE
 
 END_SECONDS = 10.0
 """Seconds that a fork has to write what it did, before its process is killed."""
 
-_OF_THE_NOTEBOOK = ("JPY_SESSION_NAME", "JPY_PARENT_PID", "KISHU_NOTEBOOK", "KISHU_AUTO_RESUME")
+_OF_THE_NOTEBOOK = ("JPY_SESSION_NAME", "JPY_PARENT_PID", "KISHU_NOTEBOOK", VARIABLE, "KISHU_AUTO_RESUME")
 """Variables of the environment by which a server tells a kernel whose it is."""
 
 _MOST_TEXT = 500

@@ -2,6 +2,7 @@
 
 - `extension`: what the server loads, and what is done when it stops.
 - `kernels`: the kernels of one server, and how they are asked.
+- `elsewhere`: tells kernels of a gateway whose notebook they have.
 - `handlers`: REST below `/kishu/`, for orchestrators.
 - `culler`: kernels that nobody uses are hibernated, and then ended.
 

@@ -2,18 +2,21 @@
 
 Law: a server that stops, whoever asks (a hub, a signal, an idle culler), waits until its kernels are durable, for a
 bounded time: with it may end a container, and then nothing outlives it that could write on.
-Neighbours: `kernels` asks them, `culler` ends idle ones.
+Neighbours: `kernels` asks them, `culler` ends idle ones, `elsewhere` tells those of a gateway whose notebook they have.
 """
 
 from __future__ import annotations
 
 import asyncio
+import signal
+import threading
 from typing import Any
 
 from jupyter_server.extension.application import ExtensionApp
 from traitlets import Float
 
 from kishu_kernel.server.culler import KishuCuller
+from kishu_kernel.server.elsewhere import tell_notebooks
 from kishu_kernel.server.handlers import add_handlers
 from kishu_kernel.server.kernels import ServerKernels
 
@@ -37,6 +40,9 @@ class KishuServer(ExtensionApp):
         add_handlers(server.web_app, self._kernels)
         culler = KishuCuller(self._kernels, parent=server)
         server.io_loop.add_callback(culler.start)
+        _stop_on_interrupt(server)
+        if server.gateway_config.gateway_enabled:
+            tell_notebooks(server.session_manager)
 
     async def stop_extension(self) -> None:
         """Called before the server shuts its kernels down; again, where it is told twice to stop."""
@@ -46,3 +52,12 @@ class KishuServer(ExtensionApp):
     async def _settle(self) -> None:
         for called, why in (await self._kernels.settle(self.stop_timeout)).items():
             self.log.warning("Kishu: the server stops, and of %s not everything is stored: %s", called, why)
+
+
+def _stop_on_interrupt(server: Any) -> None:
+    """A server without a terminal ends at once by SIGINT, which hubs send first, and leaves its kernels alone."""
+    if (
+        threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    ):
+        signal.signal(signal.SIGINT, lambda *_: server.stop(from_signal=True))

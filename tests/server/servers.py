@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 import uuid
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from kishu_kernel.client import Client, connect
 from kishu_kernel.errors import KernelError
@@ -18,52 +20,32 @@ from tests.kernel.driver import environment_of
 from tests.kernel.test_resume import write_notebook
 from tests.support.addresses import own_address
 
+Result = TypeVar("Result")
+
 PATIENCE = 40.0
 """Seconds after which what is waited for does not come."""
 
 EXTENSION = {"jpserver_extensions": {"kishu_kernel.server": True}}
 
 
-class Server:
-    """A server; ended by `close`.
+class Reached:
+    """A Jupyter server that runs, asked over HTTP; its kernels are asked by their connection files.
 
     Args:
-        environment: further variables, for its kernels, too.
+        url: ends with a slash.
+        home: where the notebooks lie.
+        runtime: where it keeps connection files.
     """
 
-    def __init__(self, home: Path, *arguments: str, environment: dict[str, str | None] | None = None) -> None:
+    def __init__(self, url: str, token: str, home: Path, runtime: Path) -> None:
+        self.url = url
+        self.token = token
         self.home = home
-        self._specs("kishu", "-m", "kishu_kernel")
-        self._specs("forgetful", "-m", "kishu_kernel", "--KishuKernel.in_memory=True")
-        self._specs("plain", "-m", "ipykernel_launcher")
-        (home / "config.json").write_text(json.dumps({"ServerApp": EXTENSION}))
-        self.token = uuid.uuid4().hex
-        self.log = home / "server.log"
-        command = [
-            *(sys.executable, "-m", "jupyter_server", f"--config={home / 'config.json'}", "--allow-root"),
-            *("--ServerApp.port=0", f"--ServerApp.ip={own_address()}", "--ServerApp.open_browser=False"),
-            *("--ServerApp.terminals_enabled=False", f"--ServerApp.root_dir={home}"),
-            *(f"--IdentityProvider.token={self.token}", *arguments),
-        ]
-        own = {"HOME": str(home), "JUPYTER_PREFER_ENV_PATH": "0", "JUPYTER_NO_CONFIG": "1", **(environment or {})}
-        with self.log.open("wb") as output:
-            self._process = subprocess.Popen(
-                command, cwd=home, env=environment_of(home, own), stdout=output, stderr=subprocess.STDOUT
-            )
-        file = home / "jupyter_runtime" / f"jpserver-{self._process.pid}.json"
-        self.url = self._await(lambda: json.loads(file.read_text())["url"])
-        self._await(lambda: self.get("api/status"))
+        self.runtime = runtime
 
-    def __enter__(self) -> Server:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.terminate()
-        try:
-            self._process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+    def why_not(self) -> str | None:
+        """Why there is no sense in waiting for it any longer; None where there is."""
+        return None
 
     def ask(
         self, path: str, content: Any = None, headers: dict[str, str] | None = None, method: str | None = None
@@ -100,7 +82,7 @@ class Server:
 
     def client(self, kernel: str) -> Client:
         """A second client of a kernel."""
-        return self._await(lambda: connect(self._connection_file(kernel)))
+        return self.awaited(lambda: connect(self._connection_file(kernel)))
 
     def run_in(self, name: str, *cells: str, kernel: str = "kishu") -> str:
         """Runs cells in a notebook's kernel; the id of that. If it is ended meanwhile, being idle, another one does."""
@@ -111,10 +93,10 @@ class Server:
                 assert {client.run(code)["status"] for code in cells} == {"ok"}
             return id
 
-        return str(self._await(ran))
+        return str(self.awaited(ran))
 
     def _connection_file(self, kernel: str) -> Path:
-        return self.home / "jupyter_runtime" / f"kernel-{kernel}.json"
+        return self.runtime / f"kernel-{kernel}.json"
 
     def kernels(self) -> set[str]:
         """The ids of those that run."""
@@ -128,24 +110,80 @@ class Server:
             if left:
                 raise OSError(f"{left} still run")
 
-        self._await(gone)
+        self.awaited(gone)
 
-    def await_log(self, sentence: str) -> None:
-        """Waits until the server's log says something."""
-        self._await(lambda: self.log.read_text().index(sentence))
-
-    def _await(self, what: Any) -> Any:
+    def awaited(self, what: Callable[[], Result]) -> Result:
+        """What comes of something, tried again and again for a while."""
         deadline = time.monotonic() + PATIENCE
         while True:
             try:
                 return what()
             except (OSError, ValueError, KernelError) as error:
-                if time.monotonic() > deadline or self._process.poll() is not None:
-                    raise AssertionError(self.log.read_text()) from error
+                if self.why_not() or time.monotonic() > deadline:
+                    raise AssertionError(self.why_not() or str(error)) from error
                 time.sleep(0.05)
 
-    def _specs(self, name: str, *command: str) -> None:
-        directory = self.home / "jupyter_data" / "kernels" / name
+
+class Server(Reached):
+    """A server; ended by `close`.
+
+    Args:
+        environment: further variables, for its kernels, too.
+    """
+
+    def __init__(self, home: Path, *arguments: str, environment: dict[str, str | None] | None = None) -> None:
+        write_specs(home / "jupyter_data")
+        (home / "config.json").write_text(json.dumps({"ServerApp": EXTENSION}))
+        token = uuid.uuid4().hex
+        self.log = home / "server.log"
+        command = [
+            *(sys.executable, "-m", "jupyter_server", f"--config={home / 'config.json'}", "--allow-root"),
+            *("--ServerApp.port=0", f"--ServerApp.ip={own_address()}", "--ServerApp.open_browser=False"),
+            *("--ServerApp.terminals_enabled=False", f"--ServerApp.root_dir={home}"),
+            *(f"--IdentityProvider.token={token}", *arguments),
+        ]
+        own = {"HOME": str(home), "JUPYTER_PREFER_ENV_PATH": "0", "JUPYTER_NO_CONFIG": "1", **(environment or {})}
+        with self.log.open("wb") as output:
+            self._process = subprocess.Popen(
+                command, cwd=home, env=environment_of(home, own), stdout=output, stderr=subprocess.STDOUT
+            )
+        runtime = home / "jupyter_runtime"
+        super().__init__("", token, home, runtime)
+        file = runtime / f"jpserver-{self._process.pid}.json"
+        self.url = self.awaited(lambda: str(json.loads(file.read_text())["url"]))
+        self.awaited(lambda: self.get("api/status"))
+
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self, number: int = signal.SIGTERM) -> None:
+        """Ends it by a signal."""
+        self._process.send_signal(number)
+        try:
+            self._process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def await_log(self, sentence: str) -> None:
+        """Waits until the server's log says something."""
+        self.awaited(lambda: self.log.read_text().index(sentence))
+
+    def why_not(self) -> str | None:
+        return None if self._process.poll() is None else self.log.read_text()
+
+
+def write_specs(data: Path) -> None:
+    """Kernels of this checkout, in a data directory of Jupyter's."""
+    for name, command in (
+        ("kishu", ("-m", "kishu_kernel")),
+        ("forgetful", ("-m", "kishu_kernel", "--KishuKernel.in_memory=True")),
+        ("plain", ("-m", "ipykernel_launcher")),
+    ):
+        directory = data / "kernels" / name
         directory.mkdir(parents=True, exist_ok=True)
         spec = {"argv": [sys.executable, *command, "-f", "{connection_file}"], "display_name": name}
         (directory / "kernel.json").write_text(json.dumps({**spec, "language": "python"}))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import signal
 import urllib.request
 from http.cookiejar import CookieJar
 from pathlib import Path
 
+import psutil
 import pytest
 
 from .servers import Server
@@ -21,7 +23,8 @@ def text_of(outputs: list[dict[str, object]]) -> str:
     return json.dumps(outputs)
 
 
-def test_what_an_orchestrator_asks(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.soak)])
+def test_what_an_orchestrator_asks(tmp_path: Path, number: int) -> None:
     with Server(tmp_path) as server:
         kernel, other = server.open("book.ipynb"), server.open("other.ipynb", "plain")
         here = f"kishu/kernels/{kernel}"
@@ -76,8 +79,10 @@ def test_what_an_orchestrator_asks(tmp_path: Path) -> None:
             assert "True 5242880 False" in text_of(told["outputs"])
 
             # a server that ends leaves nothing to be written: with it may end a container
-            assert client.run("import os; late = os.urandom(280 << 20)")["status"] == "ok"
+            (printed,) = client.run("import os; late = os.urandom(280 << 20); print(os.getpid())")["outputs"]
             store = Path(client.status()["store"]["path"])
+        server.stop(number)
+    assert not psutil.pid_exists(int(printed["text"]))
     assert not list(store.glob("unwritten-*"))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 
 from jupyter_client import localinterfaces
@@ -22,3 +23,10 @@ def own_address() -> str:
 def choose() -> None:
     """Kernels that this process starts have it, whoever starts them."""
     localinterfaces.LOCALHOST = own_address()
+
+
+def free_port() -> int:
+    """A port of this process's address that nobody listens on."""
+    with socket.socket() as free:
+        free.bind((own_address(), 0))
+        return int(free.getsockname()[1])

@@ -16,6 +16,7 @@ from kishu_kernel.frontend.shell.store_opener import StoreLocation
 from kishu_kernel.objects.secret_names import ENVIRONMENT
 from kishu_kernel.session.keep_rules import KeepRules
 from kishu_kernel.session.upkeep import DAY, MAX_AGE
+from kishu_kernel.store.catalog import elsewhere
 
 
 class KishuForks(Configurable):
@@ -205,7 +206,7 @@ class KishuOptions(Configurable):
 
     @default("notebook")
     def _default_notebook(self) -> str:
-        return os.environ.get("KISHU_NOTEBOOK", "")
+        return os.environ.get("KISHU_NOTEBOOK") or elsewhere.told() or ""
 
     def settings(self) -> Settings:
         """Returns the options as one value."""

@@ -22,12 +22,20 @@ from pathlib import Path
 from kishu_kernel.objects.registry import registry
 from kishu_kernel.process.code_origins import is_users_module, started_in
 from kishu_kernel.process.lines import Lines, line
+from kishu_kernel.store.catalog.elsewhere import VARIABLE
 from kishu_kernel.store.catalog.running_kernels import runtime_directory
 
 FAILURES_AT_MOST = 3
 """After so many that ended by themselves, none is started any more."""
 
-_OF_THE_NOTEBOOK = ("JPY_SESSION_NAME", "JPY_PARENT_PID", "KISHU_NOTEBOOK", "KISHU_AUTO_RESUME", "KISHU_START_AT")
+_OF_THE_NOTEBOOK = (
+    "JPY_SESSION_NAME",
+    "JPY_PARENT_PID",
+    "KISHU_NOTEBOOK",
+    VARIABLE,
+    "KISHU_AUTO_RESUME",
+    "KISHU_START_AT",
+)
 _START_CODE = (
     "import os; os.fork() and os._exit(0); "  # first of all: the kernel waits for this
     "import sys; del sys.path[0]; from kishu_kernel.frontend.kernel.spare_process import main; main(sys.argv[1])"

@@ -204,6 +204,7 @@ class LiveOperations:
     def document(self, cells: list[NotebookCell], target: str, ran: list[int] | None) -> Json:
         """Keeps the notebook's cells as they are at a checkpoint, or at those that cells with these numbers made."""
         timeline = self._timeline
+        self._host.opener.note_cells(each.id for each in cells)
         if ran is None and target == "HEAD" and timeline.head is None:
             return {"kept": False, "reason": "there is no state yet: run a cell first"}
         ids = [timeline.resolve(target)] if ran is None else timeline.of_cells(ran)

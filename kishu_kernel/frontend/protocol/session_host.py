@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -26,6 +26,9 @@ class NotebookStores(Protocol):
 
     def stores(self) -> list[StoreListing]:
         """All stores, the last used first."""
+
+    def note_cells(self, ids: Iterable[str]) -> None:
+        """These are the ids of the notebook's cells now."""
 
     def attach(self, store: Path) -> Path:
         """Gives this notebook the history in another store. Returns the store that it has now."""

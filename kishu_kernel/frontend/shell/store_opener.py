@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -282,6 +282,14 @@ class StoreOpener:
             with suppress(StoreError, OSError):
                 name_store(self.place.path, notebook)
         remember_cells(self.place.path, notebook)
+
+    def note_cells(self, ids: Iterable[str]) -> None:
+        """These are the notebook's cells, as a frontend says; it is needed where the notebook is on another machine."""
+        from kishu_kernel.store.catalog import elsewhere
+
+        notebook = self._notebook()
+        if notebook and elsewhere.is_elsewhere(notebook):
+            elsewhere.remember(notebook, ids)
 
     def _live(self) -> list[SessionId]:
         """Returns the sessions whose kernels have the store open, too."""

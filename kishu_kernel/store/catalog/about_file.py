@@ -19,6 +19,7 @@ from typing import Any
 
 from kishu_kernel.model.dataclass import dataclass
 from kishu_kernel.model.pattern import pattern
+from kishu_kernel.store.catalog import elsewhere
 from kishu_kernel.store.disk.directory import make_file_private, sync_directory
 
 ABOUT = "about.json"
@@ -105,6 +106,8 @@ def notebook_cells(path: str | Path) -> frozenset[str]:
 
 def read_cells(path: str | Path) -> frozenset[str] | None:
     """As `notebook_cells`, but None where they cannot be read: empty means a notebook without cells."""
+    if elsewhere.is_elsewhere(str(path)):
+        return elsewhere.cells(str(path))
     value = _json(path, MAX_NOTEBOOK_SIZE)
     cells = value.get("cells") if isinstance(value, dict) else None
     if not isinstance(cells, list):
@@ -125,6 +128,8 @@ def file_state(path: str | Path) -> FileState | None:
 
 def is_gone(path: str) -> bool:
     """Whether there is surely no such file. False where that is not known."""
+    if elsewhere.is_elsewhere(path):
+        return False
     try:
         os.stat(path)
     except (FileNotFoundError, NotADirectoryError):

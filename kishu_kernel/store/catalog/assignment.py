@@ -28,6 +28,7 @@ from kishu_kernel.store.catalog.about_file import (
     read_cells,
     write_about,
 )
+from kishu_kernel.store.catalog.elsewhere import is_elsewhere
 from kishu_kernel.store.catalog.paths import default_base, is_of_session, store_path
 from kishu_kernel.store.disk import directory, store_files
 from kishu_kernel.store.disk.directory import DATA
@@ -229,7 +230,7 @@ def remember_cells(store: Path, notebook: str) -> None:
     A notebook that was renamed meanwhile, or that another one has taken the place of, is remembered as it was.
     """
     about, path = read_about(store), os.path.abspath(notebook)
-    if about is None or not _is_same_path(about.notebook, path) or about.state == file_state(path):
+    if about is None or not _is_same_path(about.notebook, path) or _is_as_remembered(about, path):
         return
     renewed = _updated(about, path)
     if renewed.cells and not _surely_differ(renewed.cells, about.cells):
@@ -322,6 +323,11 @@ def _updated(about: About | None, path: str, moved: bool = False) -> About:
         return About(path, cells or frozenset(), state=looked)
     known = frozenset() if moved and cells else about.cells
     return replace(about, notebook=path, cells=cells or known, state=looked)
+
+
+def _is_as_remembered(about: About, path: str) -> bool:
+    """Whether a notebook did not change since its cells were written down."""
+    return about.cells == read_cells(path) if is_elsewhere(path) else about.state == file_state(path)
 
 
 def _is_same_path(one: str, other: str) -> bool:

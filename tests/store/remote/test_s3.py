@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import http.client
-import importlib.util
 import socket
-import subprocess
-import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,43 +14,19 @@ from kishu_kernel.store.remote.objects import PATIENCE, connect
 from kishu_kernel.store.remote.pull import pull
 from kishu_kernel.store.remote.push import push
 from tests.store.values import checkpoint_id
+from tests.support.s3 import CREDENTIALS, MISSING, s3_server
 
 from .remotes import add, noise, push_at_once, refs, values
 
-if importlib.util.find_spec("moto") is None:
+if MISSING:
     pytest.skip("an S3 server needs moto and flask", allow_module_level=True)
-
-CREDENTIALS = {
-    "AWS_ACCESS_KEY_ID": "testing",
-    "AWS_SECRET_ACCESS_KEY": "testing",
-    "AWS_REGION": "us-east-1",
-}
 
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
     """Of an S3 server with one bucket, `team`."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        number: int = free.getsockname()[1]
-    with subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(number)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as server:
-        assert server.stderr is not None
-        while "Running on" not in (line := server.stderr.readline()):
-            assert line, "the S3 server has ended"
-        reader = threading.Thread(target=server.stderr.read)
-        reader.start()  # it would wait once a pipe that nobody reads is full
-        asked = http.client.HTTPConnection("127.0.0.1", number)
-        asked.request("PUT", "/team")
-        assert asked.getresponse().status == 200
-        asked.close()
+    with s3_server() as number:
         yield number
-        server.terminate()
-        reader.join()
 
 
 @pytest.fixture(autouse=True)
