@@ -1,6 +1,7 @@
 """Commands about keys: this user's own, and whom he trusts.
 
-Neighbours: `store.format.team_files` keeps them; `commands` has `trust`, which adds to them.
+Neighbours: `store.format.team_files` keeps keys for signatures, `store.remote.recipients` those for encryption;
+`commands` has `trust`, which adds to them.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ from contextlib import suppress
 
 import click
 
-from kishu_kernel.errors import StoreError
+from kishu_kernel.errors import RemoteError, StoreError
 from kishu_kernel.frontend.command import tables
-from kishu_kernel.frontend.command.terminal import examples, json_option
+from kishu_kernel.frontend.command.terminal import examples, json_option, note
 from kishu_kernel.frontend.printable import printable
 from kishu_kernel.store.format import team_files
 from kishu_kernel.store.format.signing import signing_policy
@@ -41,13 +42,16 @@ def keys(renew: bool, for_programs: bool) -> None:
     if own is None:
         raise StoreError(f"your key cannot be written to {policy.key_file}: name another file in KISHU_SIGNING_KEY")
     line = public_line(own.public, _called())
+    age = _age_key()
     known = team_files.known_keys(policy)
     mode = team_files.policy_of_environment(policy.directory).mode
     if for_programs:
         listed = [{"name": each.name, "key": public_line(each.key), "revoked": each.revoked} for each in known]
-        click.echo(tables.as_json({"key": line, "signing": mode, "trusted": listed}))
+        click.echo(tables.as_json({"key": line, "age": age, "signing": mode, "trusted": listed}))
         return
     click.echo(f"Your key; others trust what you write by `jupyter kishu trust --key '...'`:\n  {printable(line)}")
+    if age:
+        click.echo(f"Your age key; others encrypt for you by `jupyter kishu push STORE --recipient`:\n  {age}")
     click.echo(f"Signatures are {mode}.")
     for title, revoked in (("You trust:", False), ("You trust no more:", True)):
         lines = [f"  {_shown(each)}" for each in known if each.revoked is revoked]
@@ -100,6 +104,17 @@ def _renew(policy: SigningPolicy) -> None:
             team_files.remember(policy, [*known, KnownKey(old.public, f"you, until {today}")])
     policy.key_file.unlink(missing_ok=True)
     team_files.make_key(policy)
+
+
+def _age_key() -> str:
+    from kishu_kernel.store.remote import recipients
+
+    try:
+        found = recipients.own_identity() or recipients.new_identity(recipients.identity_path())
+    except RemoteError as error:
+        note(str(error))
+        return ""
+    return found.public
 
 
 def _called() -> str:

@@ -32,15 +32,30 @@ _NAMES = 10
 )
 @store_argument
 @click.argument("url", required=False)
+@click.option(
+    "--recipient",
+    "recipients",
+    multiple=True,
+    metavar="age1...",
+    help="Encrypt it, so that only those with this key can read it, and you; for each a --recipient.",
+)
 @directory_option
 @json_option
 @click.pass_context
-def push(ctx: click.Context, name: str, url: str | None, directory: Path | None, for_programs: bool) -> None:
+def push(
+    ctx: click.Context,
+    name: str,
+    url: str | None,
+    recipients: tuple[str, ...],
+    directory: Path | None,
+    for_programs: bool,
+) -> None:
     """Send what is missing of this history to its remote.
 
     URL is s3://BUCKET/PATH, gs://..., az://... or file:///PATH, a place for this history alone; it is remembered.
     Credentials are taken from the environment. Others can push to the same remote: each keeps their own lines. Who can
-    read the place can read the history.
+    read the place can read the history, unless the first push has named recipients; later ones may add some (`keys`
+    shows a public key).
 
     It needs the extra "remote": pip install 'kishu-kernel[remote]'.
     """
@@ -49,7 +64,7 @@ def push(ctx: click.Context, name: str, url: str | None, directory: Path | None,
 
     remote = _remote_of(path, name, url)
     with ProgressBar(f"Pushing to {remote.url}") as bar:
-        sent = pushed(path, remote, bar)
+        sent = pushed(path, remote, bar, recipients=recipients or None)
     counts = {"checkpoints": sent.checkpoints, "versions": sent.versions, "bytes": sent.bytes}
     if for_programs:
         click.echo(tables.as_json({"path": str(path), "url": remote.url, **counts}))

@@ -141,6 +141,11 @@ class KishuOptions(Configurable):
         "s3://BUCKET/PATH (also gs://, az://, file://), the place of many notebooks. Needs the extra `remote`. "
         "[KISHU_REMOTE]"
     ).tag(config=True)
+    remote_recipients = List(
+        Unicode(),
+        help="Public age keys (age1...): what is pushed is encrypted, so that only these and yours can read it. Needs "
+        "the extra `team`. [KISHU_REMOTE_RECIPIENTS, with commas]",
+    ).tag(config=True)
     start_at = Unicode(
         help="Begin in this state, STORE@TARGET, and go on from there on a branch of its own. STORE is a notebook, a "
         "store or its directory; TARGET an id, a branch, a tag, HEAD, In[3]. Cells without side effects are re-run for "
@@ -196,6 +201,10 @@ class KishuOptions(Configurable):
     def _default_remote(self) -> str:
         return os.environ.get("KISHU_REMOTE", "")
 
+    @default("remote_recipients")
+    def _default_remote_recipients(self) -> list[str]:
+        return _environment_list("KISHU_REMOTE_RECIPIENTS", ())
+
     @default("start_at")
     def _default_start_at(self) -> str:
         return os.environ.pop("KISHU_START_AT", "")  # not for kernels that a cell starts
@@ -230,6 +239,7 @@ class KishuOptions(Configurable):
             secret_environment=tuple(self.secret_environment),
             auto_resume=self.auto_resume,
             remote=self.remote,
+            remote_recipients=tuple(self.remote_recipients),
             start_at=self.start_at or None,
             audit=self.audit,
             effects=self.effects,

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
@@ -64,10 +64,14 @@ class RemoteCourier:
         remote: as in `c.KishuKernel.remote`; empty for none.
         stores: what is known of the notebook's store.
         notebook: returns its path, if the frontend has told it by now.
+        recipients: as in `c.KishuKernel.remote_recipients`.
     """
 
-    def __init__(self, remote: str, stores: CourierStores, notebook: Callable[[], str | None]) -> None:
+    def __init__(
+        self, remote: str, stores: CourierStores, notebook: Callable[[], str | None], recipients: Sequence[str] = ()
+    ) -> None:
         self._remote = remote
+        self._recipients = ",".join(recipients)
         self._stores = stores
         self._notebook = notebook
         self._lock = threading.Lock()
@@ -254,6 +258,7 @@ class RemoteCourier:
                 stderr=subprocess.DEVNULL,
                 cwd=started_in(),
                 start_new_session=True,
+                env={**os.environ, "KISHU_REMOTE_RECIPIENTS": self._recipients},
             )
             process.wait(30)  # it forks and ends
         ours.sendall(line({"owner": self._owner}))

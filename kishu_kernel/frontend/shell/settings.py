@@ -44,6 +44,7 @@ class Settings:
         secret_environment: patterns on names of environment variables that are not stored.
         auto_resume: a new session begins where the last one of this notebook ended.
         remote: where histories are pushed to by themselves, each below it; empty for nowhere.
+        remote_recipients: public age keys, for which what is pushed is encrypted; none: it is not.
         start_at: the state in which the session begins, as STORE@TARGET; None: as the two above say.
         audit: pauses are used to look for missed changes, and to try whether stored values load.
         effects: side effects of cells are recorded.
@@ -61,6 +62,7 @@ class Settings:
     secret_environment: tuple[str, ...] = ENVIRONMENT
     auto_resume: bool = False
     remote: str = ""
+    remote_recipients: tuple[str, ...] = ()
     start_at: str | None = None
     audit: bool = True
     effects: bool = True

@@ -113,7 +113,7 @@ class TrackedShell:
             contained=ContainedCells(shell, self._event_callbacks).is_contained,
         )
         self.opener = StoreOpener(settings.where, self._id, self.notebook, self.warn)
-        self.courier = RemoteCourier(settings.remote, self.opener, self.notebook)
+        self.courier = RemoteCourier(settings.remote, self.opener, self.notebook, settings.remote_recipients)
         self.opener.on_written = self.courier.note_written
         self.fate = StoreFate(settings.keep, self.session, self.opener)
         self._announcement = Announcement(self._id, connection_file)

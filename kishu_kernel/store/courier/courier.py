@@ -40,6 +40,7 @@ from kishu_kernel.store.remote.link import remote_of
 from kishu_kernel.store.remote.objects import Objects, connect
 from kishu_kernel.store.remote.pull import pull
 from kishu_kernel.store.remote.push import push
+from kishu_kernel.store.remote.recipients import opened
 
 QUIET = 2.0
 """Seconds without a cell after which a push begins."""
@@ -207,7 +208,7 @@ class Courier:
         assert wanted is not None
         told: Json = {"checkpoints": 0, "error": None}
         try:
-            remote = self._connecting(wanted["url"])
+            remote = opened(self._connecting(wanted["url"]), None)
             if read_holdings(remote, None).head is not None:
                 place = claim_store(Path(wanted["base"]), wanted["notebook"], SessionId(wanted["session"]))
                 environment_pool.release(environment_pool.acquire(place.path))

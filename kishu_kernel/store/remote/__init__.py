@@ -2,6 +2,7 @@
 
 - `objects`: the contract `Objects`, and the one place that knows obstore. `layout`: what stands there, byte by byte.
 - `holdings`: what a remote holds, read. `lacking`: what it lacks. `link`: what a store remembers of its remote.
+- `encrypted_objects`, `recipients`: what nobody but some people can read, and who these are.
 - `names`: whose branches and tags are whose.
 - `push`, `pull`, `clone`: the three ways. `sweep`: what a remote no longer needs.
 

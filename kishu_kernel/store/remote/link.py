@@ -39,6 +39,7 @@ class Link:
         pending: that of a push that is under way, or was interrupted.
         began: when it began, in seconds since the epoch.
         received: branches, tags and heads that a pull set, and where.
+        encryption: tells the secret with which the remote is encrypted; empty where it is not.
     """
 
     url: str
@@ -52,8 +53,9 @@ class Link:
     pending: str = ""
     began: float = 0.0
     received: Mapping[str, CheckpointId] = field(default_factory=dict)
+    encryption: str = ""
 
-    def seen(self, number: int, head: Head, segments: Iterable[str]) -> Link:
+    def seen(self, number: int, head: Head, segments: Iterable[str], encryption: str) -> Link:
         """The same, after what the remote holds at a head was read, and these segments are here, too."""
         return replace(
             self,
@@ -61,6 +63,7 @@ class Link:
             number=number,
             write=head.write,
             segments=tuple(dict.fromkeys((*self.segments, *segments))),
+            encryption=encryption,
         )
 
     def settled(self, pushed: str) -> Link:

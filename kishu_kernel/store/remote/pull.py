@@ -28,11 +28,13 @@ from kishu_kernel.store.format.validation import (
     verified_chunk,
 )
 from kishu_kernel.store.remote import layout
+from kishu_kernel.store.remote.encrypted_objects import encryption_of
 from kishu_kernel.store.remote.holdings import Holdings, digests_at, read_holdings, read_rows
 from kishu_kernel.store.remote.layout import Place, RowKey
 from kishu_kernel.store.remote.link import Link, new_link, read_link, write_link
 from kishu_kernel.store.remote.names import received_refs
 from kishu_kernel.store.remote.objects import Objects
+from kishu_kernel.store.remote.recipients import opened
 
 if TYPE_CHECKING:
     from lmdb import Transaction
@@ -117,6 +119,7 @@ class _Pull:
     def run(self) -> Pulled:
         known, empty = self._linked()
         link = known or new_link(self._objects.url)
+        self._objects = opened(self._objects, known)
         holdings = read_holdings(self._objects, link)
         if holdings.head is None:
             raise RemoteError(f"there is no history at {self._objects.url}: push one there first")
@@ -133,7 +136,8 @@ class _Pull:
         refs = self._refs(link, holdings, parents)
         received = {name: id for name, id in link.received.items() if refs["before"].get(name) == id}
         link = replace(
-            link.seen(holdings.number, holdings.head, holdings.segments), received={**received, **refs["set"]}
+            link.seen(holdings.number, holdings.head, holdings.segments, encryption_of(self._objects)),
+            received={**received, **refs["set"]},
         )
         self._store.write(
             lambda txn: self._put(txn, values, local, digests, refs, (known, link)),

@@ -13,7 +13,7 @@ import random
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -23,11 +23,13 @@ from kishu_kernel.store.disk import environment_pool
 from kishu_kernel.store.disk.parallel import run_in_parallel
 from kishu_kernel.store.format.validation import verified_chunk
 from kishu_kernel.store.remote import layout
+from kishu_kernel.store.remote.encrypted_objects import encryption_of
 from kishu_kernel.store.remote.holdings import Holdings, KnownHoldings, other_history, read_holdings
 from kishu_kernel.store.remote.lacking import Lacking, find_chunk, what_is_lacking
 from kishu_kernel.store.remote.layout import Head, RemoteManifest, Replica, Segment
 from kishu_kernel.store.remote.link import Link, new_link, read_link, write_link
 from kishu_kernel.store.remote.objects import Objects
+from kishu_kernel.store.remote.recipients import secured
 
 if TYPE_CHECKING:
     from lmdb import Transaction
@@ -69,6 +71,7 @@ def push(
     progress: Progress | None = None,
     known: KnownHoldings | None = None,
     lanes: int = LANES,
+    recipients: Sequence[str] | None = None,
 ) -> Pushed:
     """Push what a store holds to its remote. O(records) to compare, and O(bytes that the remote lacks).
 
@@ -76,6 +79,7 @@ def push(
         objects: the remote; it becomes the store's, if it has none.
         known: what an earlier call has learnt of this remote, which saves reading it again. It learns, too.
         lanes: packs that are sent at once, each of which is twice in memory.
+        recipients: who shall be able to read it: as of `recipients.secured`.
 
     Raises:
         RemoteError: it cannot be reached or written, or it is another history's. Nothing in it has changed; what was
@@ -84,7 +88,8 @@ def push(
     """
     with environment_pool.opened(path) as store:
         try:
-            return _Push(store, objects, progress, lanes).run(known or KnownHoldings())
+            remote = secured(store, objects, recipients)
+            return _Push(store, remote, progress, lanes).run(known or KnownHoldings())
         except LoadError as error:
             raise StoreError(
                 f"the store at {path} cannot be pushed as it is ({error}): repair it with `jupyter kishu fsck --repair`"
@@ -157,8 +162,9 @@ class _Push:
         if holdings.head is None or known is None or known.pushed == link.pushed:
             return link
         if known.pushed == link.pending:  # its head was created, and that was not heard
+            encryption = encryption_of(self._objects)
             added = [name for name in holdings.segments if name.startswith(f"writes/{link.pending}/")]
-            return link.seen(holdings.number, holdings.head, added).settled(known.pushed)
+            return link.seen(holdings.number, holdings.head, added, encryption).settled(known.pushed)
         # another copy of this directory has pushed since: from now on they are two
         return replace(link, replica=secrets.token_hex(16), pushed="", pending="", began=0.0)
 
@@ -182,7 +188,8 @@ class _Push:
         def remember(txn: Transaction[bytes]) -> None:
             now = read_link(txn, self._tables)
             known = now if now is not None and now.replica == link.replica else link
-            write_link(txn, self._tables, known.seen(number, head, segments).settled(head.write))
+            seen = known.seen(number, head, segments, encryption_of(self._objects))
+            write_link(txn, self._tables, seen.settled(head.write))
 
         self._store.write(remember, _PAGE)
 

@@ -14,6 +14,7 @@ from kishu_kernel.model.dataclass import dataclass
 from kishu_kernel.store.remote.holdings import read_holdings
 from kishu_kernel.store.remote.layout import object_name
 from kishu_kernel.store.remote.objects import Objects
+from kishu_kernel.store.remote.recipients import opened
 
 GRACE = timedelta(days=7)
 """How long what nothing names is kept."""
@@ -36,6 +37,7 @@ def sweep(objects: Objects, grace: timedelta = GRACE, dry_run: bool = False) -> 
     Raises:
         RemoteError: the remote cannot be read or written; what was removed until then was not needed.
     """
+    objects = opened(objects, None)
     objects.put(_CLOCK, b"")
     listed = list(objects.list("writes/"))
     now = next((each.modified for each in listed if each.name == _CLOCK), None)

@@ -85,6 +85,27 @@ def test_what_the_key_before_signed_stays_trusted_here(who: Who, tmp_path: Path)
     assert {each["by"] for each in in_json("log", path)["checkpoints"]} == {after["trusted"][0]["name"]}
 
 
+def test_an_encrypted_remote_is_read_by_those_who_were_named(who: Who, tmp_path: Path) -> None:
+    pytest.importorskip("pyrage", reason="an encrypted remote needs pyrage")
+    pytest.importorskip("obstore", reason="a remote needs obstore")
+    url = (tmp_path / "remote").as_uri()
+    who("bob")
+    bob = in_json("keys")["age"]
+    who("alice")
+    path = fill(tmp_path / "alice" / "stores" / "hers")
+    ok("push", path, url, "--recipient", bob)
+    who("carol")
+    assert "is encrypted, and you have no age key: `jupyter kishu keys` makes one" in refused("clone", url)
+    carol = in_json("keys")["age"]
+    assert f"not to your key {carol}" in refused("clone", url)
+    who("bob")
+    assert "4 states" in ok("clone", url)
+    assert "carol is no public key of age" in refused("push", "remote", "--recipient", "carol")
+    ok("push", "remote", "--recipient", carol)
+    who("carol")
+    assert "4 states" in ok("clone", url)
+
+
 def _no_extra(at: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "cryptography.hazmat.primitives.asymmetric", None)
 
