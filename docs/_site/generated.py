@@ -16,9 +16,42 @@ from typing import Any
 import click
 from traitlets.config import Configurable
 
+NAVIGATION = {
+    "Start": ["install", "tutorial"],
+    "Notebooks": ["notebooks/cleaning", "notebooks/training", "notebooks/agent"],
+    "How to": ["undo", "restart", "compare", "agents", "sharing", "secrets", "idle"],
+    "Reference": [f"reference/{each}" for each in ("magics", "configuration", "command-line", "protocol", "client")],
+    "Explanation": [
+        *(f"explanation/{each}" for each in ("how-it-works", "state", "exact", "security", "figures")),
+        *("/benchmarks/results/comparison", "/benchmarks/results/matrix"),
+    ],
+    "The project": ["/ARCHITECTURE", "design/README", "/CONTRIBUTING", "/SECURITY", "/CODE_OF_CONDUCT", "/CHANGELOG"],
+}
+"""What stands in the margin. Pages beside the index that are not named here come last among those of "How to"."""
+
 _MARK = re.compile(r"^<!-- generated: (\w+) -->$", re.MULTILINE)
 _VARIABLE = re.compile(r"\s*\[(KISHU_\w+)(, with commas)?\]")
 _INTO_CODE = re.compile(r"(?<![`\w])(KISHU_\w+|--[a-z][\w-]*)")
+
+
+def navigation() -> str:
+    """The tables of contents of the whole site."""
+    named = {"index", *(page for pages in NAVIGATION.values() for page in pages)}
+    others = sorted(each.stem for each in Path(__file__).parents[1].glob("*.md") if each.stem not in named)
+    return "\n\n".join(
+        _contents(f":caption: {title}", [*pages, *(others if title == "How to" else ())])
+        for title, pages in NAVIGATION.items()
+    )
+
+
+def pages() -> str:
+    """The pages beside this one that begin with a number."""
+    return _contents(":glob:", ["[0-9]*"])
+
+
+def _contents(option: str, pages: Iterable[str]) -> str:
+    listed = "\n".join(pages)
+    return f"```{{toctree}}\n:hidden:\n{option}\n\n{listed}\n```"
 
 
 def sections() -> dict[str, type[Configurable]]:
@@ -39,30 +72,29 @@ def sections() -> dict[str, type[Configurable]]:
 def settings() -> str:
     """The settings, from the traits: a table for each section of a configuration file."""
     return "\n\n".join(
-        f"## {name}\n\n{_file(each)}\n\n{_traits(name, each)}"
-        for name, each in sections().items()
-        if each.class_own_trait_names(config=True)
+        f"## c.{name}\n\n{_file(each)}\n\n{_traits(each)}" for name, each in sections().items() if _own(each)
     )
+
+
+def _own(options: type[Configurable]) -> dict[str, Any]:
+    """The settings that a class has itself, not from those above it."""
+    return {name: each for name, each in options.class_traits(config=True).items() if each.this_class is options}
 
 
 def _file(options: type[Configurable]) -> str:
     server = options.__module__.startswith("kishu_kernel.server")
-    return (
-        "In `jupyter_server_config.py`." if server else "In `ipython_kernel_config.py`, or `jupyter_kishu_config.py`."
-    )
+    return f"In `{'jupyter_server' if server else 'ipython_kernel'}_config.py`."
 
 
-def _traits(section: str, options: type[Configurable]) -> str:
+def _traits(options: type[Configurable]) -> str:
     rows = []
-    for name, trait in sorted(options.class_traits(config=True).items()):
-        if trait.this_class is not options:
-            continue
+    for name, trait in sorted(_own(options).items()):
         told = _VARIABLE.search(trait.help)
         meaning = _VARIABLE.sub("", trait.help)
         if told:
             meaning += f" In the environment: `{told[1]}`{told[2] or ''}."
-        rows.append((f"`c.{section}.{name}`", trait.info().removesuffix(" or None"), _default(trait), _text(meaning)))
-    return _table(("setting", "takes", "default", "meaning"), rows)
+        rows.append((f"`{name}`", _default(trait), _text(meaning)))
+    return _table(("setting", "default", "meaning"), rows)
 
 
 def _default(trait: Any) -> str:
@@ -105,11 +137,6 @@ def operations() -> str:
         parameters = ", ".join(_parameter(each, about) for each, about in operation.parameters.items())
         rows.append((f"`{name}`", parameters or "none", "shell" if operation.changes else "shell, control"))
     return _table(("operation", "parameters (default)", "channel"), rows)
-
-
-def pages() -> str:
-    """The pages beside this one that begin with a number."""
-    return "```{toctree}\n:hidden:\n:glob:\n\n[0-9]*\n```"
 
 
 def _parameter(name: str, about: Any) -> str:

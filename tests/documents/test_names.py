@@ -61,6 +61,8 @@ def test_settings_and_variables(page: Path) -> None:
     text = page.read_text("utf-8")
     named = re.findall(r"\bc\.(Kishu\w+)\.(\w+)", text)
     assert not [f"{section}.{name}" for section, name in named if name not in SETTINGS.get(section, ())]
+    read = {"ipython_kernel_config.py", "jupyter_server_config.py", "jupyterhub_config.py"}
+    assert set(re.findall(r"\b\w+_config\.py\b", text)) <= read, "no kernel and no server reads such a file"
     variables = set(re.findall(r"\bKISHU_[A-Z_]+\b", text))
     tests = {"KISHU_VENV", "KISHU_TEST_ARTIFACTS", "KISHU_LABEXTENSION"}  # of scripts and builds
     assert not {name for name in variables - tests if name not in SOURCES}
