@@ -10,9 +10,9 @@
             with fork:
                 fork.run(f"df = df.fillna(df.{fill}())")
 
-`operations` has a method for each operation of the protocol, `client` sends them, and runs cells; `connection` finds
-the kernel and carries the messages; `forks` starts kernels that begin in a state of a history, `exploring` tries cells
-in them; `outputs` collects what a cell shows.
+`operations` has a method for each operation of the protocol, `client` sends them, and runs cells; `finding` knows
+which kernel is meant, `connection` carries the messages; `forks` starts kernels that begin in a state of a history,
+`exploring` tries cells in them; `outputs` collects what a cell shows.
 """
 
 from kishu_kernel.client.client import Client, Fork, connect

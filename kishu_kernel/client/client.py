@@ -11,7 +11,7 @@ There is a method for each operation of the protocol (`operations`), which retur
 raised as the exception of `kishu_kernel.errors` that it names.
 Law: what only looks is answered while a cell runs; what changes something waits for its turn between cells. Nothing
 heavy is imported, and nothing of Jupyter before `connect`.
-Neighbour: `connection` finds the kernel, and carries the messages.
+Neighbours: `finding` knows which kernel is meant, `connection` carries the messages.
 """
 
 from __future__ import annotations
@@ -50,8 +50,9 @@ def connect(
     """Connects to a live kernel. End the connection with `close`, or use it as a `with` block.
 
     Args:
-        where: the path of a notebook that is open; a connection file, or its name in Jupyter's runtime directory;
-            or a client or a manager of `jupyter_client`, which is left as it is.
+        where: the path of a notebook that is open, from here or from the root of a Jupyter server that runs here; a
+            connection file, or its name in Jupyter's runtime directory; the id of a server's kernel; or a client or a
+            manager of `jupyter_client`, which is left as it is.
         timeout: seconds for operations that wait for their turn between cells; None: as long as the kernel lives.
         patience: seconds for operations that wait for no cell.
         waiting: called where the kernel does not answer at once.

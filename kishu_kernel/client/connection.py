@@ -1,22 +1,20 @@
-"""Finds a live kernel, connects to it, and carries messages; what they mean is the business of `client`.
+"""Connects to a live kernel, and carries messages; what they mean is the business of `client`.
 
 Law: a kernel that has ended is not waited for. It is distinguished from one that is busy, even inside a library that
 lets no other thread run, by whether its process still listens.
-Neighbour: `store.catalog.running_kernels` knows which kernels are live.
+Neighbour: `finding` knows which kernel is meant.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from inspect import iscoroutinefunction
-from pathlib import Path
-from queue import Empty
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
-from kishu_kernel.errors import NoKernelError, NoReplyError, RequestError, StoreError
+from kishu_kernel.client import finding
+from kishu_kernel.errors import NoKernelError, NoReplyError
 from kishu_kernel.store.catalog import running_kernels
 
 if TYPE_CHECKING:
@@ -30,9 +28,6 @@ PATIENCE = 30.0
 """Seconds that a kernel has to answer what waits for no cell, even if a library keeps its threads from running."""
 QUIET = 1.0
 """Seconds between two checks whether the kernel still lives. After the first, `waiting` is called."""
-
-_MAX_NAMES = 5
-"""Notebooks that a sentence names at most."""
 
 
 class Connection:
@@ -74,7 +69,7 @@ class Connection:
             info = where.get_connection_info(session=False)
             _await(info, STARTING, "this kernel has ended, or was not started")
             return cls(info, called or "this client", None, getattr(where, "connection_file", None) or None, waiting)
-        kernel = _found(str(os.fspath(where)))
+        kernel = finding.kernel_of(str(os.fspath(where)))
         name = called or str(os.fspath(where))
         read = running_kernels.read_connection_file(kernel.connection_file)
         if read is None:
@@ -126,15 +121,12 @@ class Connection:
     def arrived(self, channel: str, request: str, seconds: float) -> Json | None:
         """Returns the content of the reply to a request; None if it does not come within so many seconds."""
         deadline = time.monotonic() + seconds
-        receive = self._channel(channel).get_msg
-        if iscoroutinefunction(receive):  # before jupyter_client 8
-            receive = getattr(self._client, f"get_{channel}_msg")
-        with suppress(Empty):
-            while True:
-                message = receive(timeout=max(0.0, deadline - time.monotonic()))
-                if message["parent_header"].get("msg_id") == request:
-                    content: Json = message["content"]
-                    return content
+        line = _blocking(self._channel(channel).socket)
+        while line.poll(int(1000 * max(0.0, deadline - time.monotonic()))):
+            _, message = self._client.session.recv(line)
+            if message is not None and message["parent_header"].get("msg_id") == request:
+                content: Json = message["content"]
+                return content
         return None
 
     def check(self, deadline: float, state: str) -> None:
@@ -154,11 +146,12 @@ class Connection:
 
         The function that it gives yields the messages that have come; it waits so many seconds for the first of them.
         """
-        line = self._client.connect_iopub()
+        socket = self._client.connect_iopub()
+        line = _blocking(socket)
 
         def heard(seconds: float) -> Iterator[Json]:
             while line.poll(int(seconds * 1000)):
-                _, message = self._client.session.recv(line, mode=0)
+                _, message = self._client.session.recv(line)
                 if message is not None:
                     yield message
                 seconds = 0.0
@@ -173,72 +166,17 @@ class Connection:
                 self.check(deadline, "it publishes nothing")
             yield heard
         finally:
-            line.close(linger=0)
+            socket.close(linger=0)
 
     def _channel(self, name: str) -> Any:
         return getattr(self._client, f"{name}_channel")
 
 
-def connection_file(where: str) -> str | None:
-    """Returns the path of the connection file that a text names; None where it does not end with .json.
+def _blocking(socket: Any) -> Any:
+    """The same socket, as one that waits: before jupyter_client 8 those of a blocking client are asyncio's, too."""
+    import zmq
 
-    Raises:
-        NoKernelError: there is no such file.
-    """
-    path = Path(where).expanduser()
-    if path.suffix != ".json":
-        return None
-    if not path.exists() and path.name == where:
-        path = running_kernels.runtime_directory() / where
-    if not path.exists():
-        raise NoKernelError(f"there is no connection file {where}: its kernel has ended")
-    return os.path.realpath(path)
-
-
-def only(kernels: Sequence[running_kernels.LiveKernel], where: str) -> running_kernels.LiveKernel | None:
-    """Returns the only kernel; None where there is none. Raises `RequestError` where there are several."""
-    if len(kernels) > 1:
-        files = " or ".join(each.connection_file for each in kernels)
-        raise RequestError(f"{len(kernels)} kernels are live on {where}: name one by its connection file, {files}")
-    return kernels[0] if kernels else None
-
-
-def _found(where: str) -> running_kernels.LiveKernel:
-    """Returns the kernel that a text names, by its connection file or its notebook."""
-    file = connection_file(where)
-    if file is not None:
-        known = (each for each in running_kernels.live_kernels() if os.path.realpath(each.connection_file) == file)
-        return next(known, running_kernels.LiveKernel("", 0, "", file))
-    notebook = Path(where).expanduser()
-    kernel = only(running_kernels.live_on(notebook) or _renamed(notebook), where)
-    if kernel is None:
-        raise no_kernel_on(where)
-    return kernel
-
-
-def no_kernel_on(where: str) -> NoKernelError:
-    """Returns the error to raise where no kernel is live on a notebook."""
-    others = list(dict.fromkeys(each.notebook for each in running_kernels.live_kernels() if each.notebook))
-    there = f"there are some on {', '.join(others[:_MAX_NAMES])}" if others else "open it in Jupyter, and run a cell"
-    return NoKernelError(f"no kernel with Kishu is live on {where}: {there}")
-
-
-def _renamed(notebook: Path) -> list[running_kernels.LiveKernel]:
-    """Returns the kernels of a notebook that was renamed since they began: they have its store open."""
-    if not notebook.is_file() or not running_kernels.live_kernels():
-        return []
-    from kishu_kernel.model import SessionId
-    from kishu_kernel.store.catalog.assignment import find_assignment
-    from kishu_kernel.store.catalog.filesystems import base_for
-    from kishu_kernel.store.catalog.paths import default_base
-
-    told = os.environ.get("KISHU_STORE_DIR")
-    try:
-        base, _ = base_for(Path(told) if told else default_base(), False)
-    except StoreError:
-        return []
-    place = find_assignment(base, os.path.abspath(notebook), SessionId(""))
-    return [] if place.found == "new" else running_kernels.live_in(place.path)
+    return zmq.Socket.shadow(socket)
 
 
 def _await(info: Mapping[str, Any], seconds: float, otherwise: str) -> None:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -358,11 +359,36 @@ def test_a_kernel_has_many_names(kernel: Kernel, tmp_path: Path) -> None:
         with connect(where) as k:
             assert k.status()["head"] == head, where
             assert Path(k.connection_file or "").name == file.name
+    (tmp_path / "jupyter_runtime" / f"kernel-{uuid.UUID(int=7)}.json").symlink_to(file)
+    with connect(str(uuid.UUID(int=7))) as k:  # as a server has named it
+        assert k.status()["head"] == head
     for client in (kernel.manager, kernel.client, kernel.second_client()):
         with connect(client) as k:
             assert k.status()["head"] == head
     kernel.ok("x = 2")  # the frontend's own connection is as it was
     kernel.nothing_more()
+
+
+def test_a_path_as_a_server_shows_it(start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A person copies it from there, and a script runs anywhere."""
+    (tmp_path / "root" / "work").mkdir(parents=True)
+    (tmp_path / "away").mkdir()
+    notebook = write_notebook(tmp_path / "root" / "work" / "a.ipynb")
+    kernel = start(notebook=notebook)
+    kernel.ok("x = 1")
+    monkeypatch.chdir(tmp_path / "away")
+    for where in ("a.ipynb", "work/a.ipynb"):
+        with pytest.raises(NoKernelError, match=re.escape(f"{tmp_path}/away/{where} here: there is one on")) as caught:
+            connect(where)
+        assert str(caught.value.hint).endswith(str(notebook))
+    told = tmp_path / "jupyter_runtime" / "jpserver-1.json"
+    told.write_text(json.dumps({"root_dir": str(tmp_path / "root"), "pid": 1}))
+    with connect("work/a.ipynb") as k:
+        assert k.undo()["applied"]
+    write_notebook(tmp_path / "away" / "work.ipynb").rename(tmp_path / "away" / "a.ipynb")
+    told.write_text(json.dumps({"root_dir": str(tmp_path / "root" / "work")}))
+    with pytest.raises(NoKernelError, match="there is one on"):  # what lies here is meant, and not open
+        connect("a.ipynb")
 
 
 def test_a_notebook_that_was_renamed_while_it_is_open(kernel: Kernel, tmp_path: Path) -> None:

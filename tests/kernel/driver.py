@@ -20,6 +20,7 @@ from pathlib import Path
 from queue import Empty
 from typing import IO, Any
 
+import zmq
 from jupyter_client import BlockingKernelClient, KernelManager
 from jupyter_client.jsonutil import json_default
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
@@ -353,7 +354,7 @@ class Kernel:
             self.reply(request)
             with suppress(Empty):
                 while True:  # what is published before there is a connection never arrives
-                    message = self.client.iopub_channel.get_msg(timeout=0.2)
+                    message = self._received(self.client.iopub_channel, 0.2)
                     state = message["content"].get("execution_state")
                     if message["parent_header"].get("msg_id") == request and state == "idle":
                         return
@@ -375,11 +376,18 @@ class Kernel:
         deadline = time.monotonic() + self.patience
         while time.monotonic() < deadline:
             try:
-                return channel.get_msg(timeout=1)
+                return self._received(channel, 1)
             except Empty:
                 if not self.manager.is_alive():
                     raise KernelDied("the kernel died") from None
         raise AssertionError(f"the kernel did not answer within {self.patience:.0f} s")
+
+    def _received(self, channel: Any, seconds: float) -> Any:
+        """The next message. Before jupyter_client 8 the sockets of a blocking client are asyncio's."""
+        line = zmq.Socket.shadow(channel.socket)
+        if not line.poll(int(1000 * seconds)):
+            raise Empty
+        return self.client.session.recv(line)[1]
 
 
 def environment_of(home: Path, further: dict[str, str | None]) -> dict[str, str]:

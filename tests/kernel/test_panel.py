@@ -5,13 +5,19 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterator
+from inspect import signature
 from typing import Any
 
 import pytest
+from ipykernel.ipkernel import IPythonKernel
 
 from .driver import Content, Kernel
 
 ASYNC_WAIT = "import asyncio, os\nwhile not os.path.exists({gate!r}):\n    await asyncio.sleep(0.005)"
+
+
+COMMS_AT_AN_AWAIT = "concurrent" in signature(IPythonKernel.dispatch_shell).parameters
+"""Whether ipykernel handles comm messages on the main thread while a cell awaits there: from 7.4 on."""
 
 
 class Panel:
@@ -147,13 +153,14 @@ def test_what_needs_the_session_waits_for_the_cell(panel: Panel, where: str | No
 
 
 def test_it_waits_for_a_cell_that_awaits(panel: Panel, where: str | None) -> None:
-    """The main thread takes up comm messages meanwhile."""
+    """The main thread takes up comm messages meanwhile, if this ipykernel lets it."""
     kernel = panel.kernel
     gate = kernel.home / "gate"
     running = kernel.begin("print('begun')\n" + ASYNC_WAIT.format(gate=str(gate)) + "\nx += 40")
     kernel.until(running, "begun")
     sent = panel.send({"operation": "undo"}, subshell=where)
-    assert panel.ask("status", subshell=where)["status"] == "ok"
+    if where or COMMS_AT_AN_AWAIT:
+        assert panel.ask("status", subshell=where)["status"] == "ok"
     gate.touch()
     assert kernel.end(running).status == "ok"
     assert panel.reply(sent)["applied"]

@@ -149,7 +149,7 @@ def live_source(ctx: click.Context, directory: Path | None, name: str, timeout: 
     Raises:
         NoKernelError: there is none.
     """
-    from kishu_kernel.client.connection import no_kernel_on
+    from kishu_kernel.client.finding import no_kernel_on
 
     kernel = _named(ctx, directory, name).kernel
     if kernel is None:
@@ -164,7 +164,7 @@ def store_of(ctx: click.Context, directory: Path | None, name: str) -> Path | No
 
 
 def _named(ctx: click.Context, directory: Path | None, name: str) -> _Named:
-    from kishu_kernel.client.connection import connection_file, only
+    from kishu_kernel.client.finding import connection_file, live_on, only
     from kishu_kernel.store.catalog import named_stores, running_kernels
 
     file = connection_file(name)
@@ -172,7 +172,7 @@ def _named(ctx: click.Context, directory: Path | None, name: str) -> _Named:
         known = (each for each in running_kernels.live_kernels() if os.path.realpath(each.connection_file) == file)
         return _with(next(known, running_kernels.LiveKernel("", 0, "", file)))
     if not is_given(ctx):  # the notebook's own, wherever its store is
-        kernel = only(running_kernels.live_on(Path(name).expanduser()), name)
+        kernel = only(live_on(name), name)
         if kernel is not None:
             return _with(kernel)
     path = named_stores.find(base_of(ctx, directory), name)

@@ -29,7 +29,10 @@ class GracefulParentPoller(ParentPollerUnix):
     """
 
     def __init__(self, parent: int, on_parent_gone: Callable[[], None]) -> None:
-        super().__init__(parent)  # type: ignore[no-untyped-call]
+        threading.Thread.__init__(
+            self, daemon=True
+        )  # what the base class is given differs between versions of ipykernel
+        self.parent_pid = parent
         self._on_parent_gone = on_parent_gone
 
     def run(self) -> None:
@@ -56,4 +59,6 @@ def watch_owner(owner: socket.socket, on_gone: Callable[[], None]) -> None:
 
 def graceful_poller(poller: Any, on_parent_gone: Callable[[], None]) -> Any:
     """Returns a graceful poller to put in the place of an application's; one of a kind that is not known, as it is."""
-    return GracefulParentPoller(poller.parent_pid, on_parent_gone) if type(poller) is ParentPollerUnix else poller
+    if type(poller) is not ParentPollerUnix:
+        return poller
+    return GracefulParentPoller(getattr(poller, "parent_pid", 0), on_parent_gone)  # older ones do not know it

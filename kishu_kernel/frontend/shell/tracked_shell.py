@@ -7,6 +7,7 @@ each do a part.
 
 from __future__ import annotations
 
+import os
 import secrets
 import sys
 import time
@@ -430,10 +431,12 @@ class TrackedShell:
     def notebook(self) -> str | None:
         """Returns the notebook's path; None where the frontend has not told it.
 
-        VS Code tells it by one variable, Jupyter Server by another.
+        VS Code tells it by one variable, Jupyter Server by another, and older ipykernels leave that to who looks into
+        the environment.
         """
         names = self.shell.user_ns
         hint = self.settings.notebook or names.get("__vsc_ipynb_file__") or names.get("__session__")
+        hint = hint or os.environ.get("JPY_SESSION_NAME")
         return hint if isinstance(hint, str) and hint else written_by_papermill(names)
 
 
