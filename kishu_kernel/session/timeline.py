@@ -61,6 +61,7 @@ class Timeline(StoredHistory):
         pinned: a checkpoint whose payloads are needed at the moment, though no ref points to it.
         notices: sentences for the user, about what was done in the background.
         on_written: called on the writer's thread with the id of each checkpoint that is completely written.
+        limit_now: tells the limit anew, now and then.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Timeline(StoredHistory):
         super().__init__(WriteBehindStore(store, self._written))
         self.store: WriteBehindStore
         self.limit = limit
+        self.limit_now: Callable[[], int | None] = lambda: self.limit
         self.used = False
         self.pinned: CheckpointId | None = None
         self.notices: deque[str] = deque(maxlen=10)
@@ -113,8 +115,7 @@ class Timeline(StoredHistory):
         renamed = [f"{old} is {new}" for old, new in names.items() if old != new]
         if renamed:
             self.notices.append(f"The notebook has branches or tags of the same names: here {', '.join(renamed)}.")
-        self.limit = self._collect_above = limit
-        self._room = 0
+        self.limit, self._collect_above, self._room = limit, limit, 0
         self._after_write = after_write
 
     def new_id(self) -> CheckpointId:
@@ -206,13 +207,16 @@ class Timeline(StoredHistory):
         if self._collect_above is not None:
             self._room -= 2 * kept.written_bytes + _PAGES
             if self._room <= 0:
-                self._look_at_size(self._collect_above)
+                self._look_at_size()
         self._after_write()
 
-    def _look_at_size(self, limit: int) -> None:
-        if self.store.statistics().bytes > limit:
-            self._make_room()
-        self._room = ((self._collect_above or limit) - self.store.statistics().bytes) // _WRITERS
+    def _look_at_size(self) -> None:
+        if (limit := self.limit_now()) != self.limit:
+            self.limit = self._collect_above = limit
+        if limit is not None:
+            if self.store.statistics().bytes > (self._collect_above or limit):
+                self._make_room()
+            self._room = ((self._collect_above or limit) - self.store.statistics().bytes) // _WRITERS
 
     def move(self, to: CheckpointId | None, branch: str | None = None) -> None:
         """Puts the head on another checkpoint. Works on a full disk, too: the store notes it when it can.
@@ -434,9 +438,8 @@ class Timeline(StoredHistory):
             if end is not None and self.store.contains(end):
                 there.add(self.lookup(end).session)
             others = there - {self.session}
-            free = (f"branch-{number}" for number in count(1))
             is_theirs = bool(others) and not others.isdisjoint(self._live())
-            self._home = next(each for each in free if each not in taken) if is_theirs else MAIN
+            self._home = next(name for at in count(1) if (name := f"branch-{at}") not in taken) if is_theirs else MAIN
         return self._home
 
 

@@ -154,3 +154,18 @@ def test_what_others_have_left_goes_by_its_age(start: Start, tmp_path: Path) -> 
     [told] = kernel.done("status")["warnings"]
     assert re.fullmatch(r"What 1 kernel without a notebook had left was removed, since .*: \d.* kB\.", told)
     assert {each.path for each in list_stores(stores)} >= {gone, named, young}
+
+
+def test_kernels_that_run_at_once_share_the_total_limit(start: Start, tmp_path: Path) -> None:
+    most = 16 << 20
+    environment = {"KISHU_TOTAL_LIMIT": str(most)}
+    books = [write_notebook(tmp_path / f"{name}.ipynb") for name in ("ada", "bob")]
+    kernels = [start(environment={**environment, "JPY_SESSION_NAME": str(book)}) for book in books]
+    for _ in range(8):
+        for kernel in kernels:
+            kernel.ok("import os; x = os.urandom(2 << 20)")
+    for kernel in kernels:
+        assert kernel.done("hibernate")["durable"]
+    stores = list_stores(kernels[0].stores)
+    assert len(stores) == 2
+    assert sum(each.bytes for each in stores) < 1.6 * most  # files keep pages that are free; alone each has 1.1

@@ -115,8 +115,7 @@ class StoreOpener:
             StoreError: the store is one that was given by `use`, and cannot be opened.
         """
         if self._given is not None:
-            store = self._open()
-            return Timeline(store, self._session, self._limit(store), self.refresh, self._live)
+            return self._timeline(self._open())
         try:
             store = self._open()
         except (StoreError, OSError) as error:
@@ -131,7 +130,24 @@ class StoreOpener:
             if substitute is None:
                 return self.open_in_memory()
             store = substitute
-        return Timeline(store, self._session, self._limit(store), self.refresh, self._live)
+        return self._timeline(store)
+
+    def _timeline(self, store: LmdbStore) -> Timeline:
+        timeline = Timeline(store, self._session, self._limit(store), self.refresh, self._live)
+        self._limit_with_others(timeline, store)
+        return timeline
+
+    def _limit_with_others(self, timeline: Timeline, store: LmdbStore) -> None:
+        """Has the timeline look now and then what other kernels have written, which counts for the total limit, too."""
+
+        def now() -> int | None:
+            try:
+                return self._limit(store)
+            except (StoreError, OSError):  # it stays as it was
+                return timeline.limit
+
+        if self._where.total_limit:
+            timeline.limit_now = now
 
     def open_in_memory(self) -> Timeline:
         """Returns a new timeline in memory; it ends with the process."""
@@ -213,6 +229,7 @@ class StoreOpener:
             if isinstance(error, Exception):  # the history stays in memory
                 return
             raise
+        self._limit_with_others(timeline, store)
         self._retry_at = self._damaged = None
         self.in_memory = False
         self._warn(f"The history of this session is now stored on disk, in {store.statistics().path}.")
