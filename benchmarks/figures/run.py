@@ -28,6 +28,7 @@ BENCHMARKS = (
     "forks",
     "graph",
     "store",
+    "remote",
     "side_effects",
     "replay",
     "journey",

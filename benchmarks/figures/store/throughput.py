@@ -27,7 +27,7 @@ from kishu_kernel.model import (
     Version,
     VersionRecord,
 )
-from kishu_kernel.session.records import blank_checkpoint
+from kishu_kernel.session.records import checkpoint_of
 from kishu_kernel.store.lmdb_store import LmdbStore
 
 ARRAYS = 8
@@ -79,7 +79,7 @@ def _write(path: Path, arrays: Sequence[Any]) -> float:
         NAMES, Digest(bytes(16)), SIZE * ARRAYS, True, None, True, (VariableInfo("arrays", "list", ""),)
     )
     run = CellRun("", 1, "ok", 0.0, 0.0)
-    checkpoint = replace(blank_checkpoint(id, None, SessionId("benchmark"), run), versions=(record,))
+    checkpoint = replace(checkpoint_of(run, id, None, SessionId("benchmark")), versions=(record,))
     payload = Payload(NAMES, "cloudpickle", b"", tuple(Buffer(memoryview(each), direct=True) for each in arrays))
     store = LmdbStore(path)
     try:

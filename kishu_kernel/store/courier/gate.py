@@ -25,7 +25,7 @@ class GatedObjects:
         self._enter()
         return self._objects.get(name)
 
-    def get_parts(self, name: str, parts: Sequence[tuple[int, int]]) -> list[bytes]:
+    def get_parts(self, name: str, parts: Sequence[tuple[int, int]]) -> list[memoryview]:
         """As in `Objects`."""
         self._enter()
         return self._objects.get_parts(name, parts)

@@ -290,6 +290,20 @@ class Environment:
         self._presence_lock.try_lock(False)  # what was asked for in vain has ended what there was
         return False
 
+    def make_durable(self) -> None:
+        """Have all on the disk that was written, in an environment without fsync, which is about to be closed.
+
+        Raises:
+            StoreError: the disk failed.
+        """
+        self.check_not_forked()
+        try:
+            with self._resize_lock.shared():
+                self._env.sync(True)
+        except lmdb.Error as error:
+            raise store_error(self.path, error) from error
+        self._sync = True
+
     def release_locks(self) -> None:
         """Close the locks and nothing else, which is all that a forked child may do."""
         self._writer_lock.close()

@@ -26,7 +26,12 @@ def clone(objects: Objects, path: Path, progress: Progress | None = None) -> Pul
     """
     try:
         with appearing(path) as place:
-            environment_pool.release(environment_pool.acquire(place))
-            return pull(place, objects, progress)
+            environment = environment_pool.acquire(place, sync=False)  # nobody sees the store before it is whole
+            try:
+                found = pull(place, objects, progress)
+                environment.make_durable()
+            finally:
+                environment_pool.release(environment)
+            return found
     except OSError as error:
         raise StoreError(f"the store cannot be made at {path} ({error.strerror or error})") from error

@@ -18,9 +18,17 @@ PATIENCE = timedelta(seconds=30)
 """How long one request is tried again."""
 LARGEST = 1 << 30
 """Bytes of an object that is read whole."""
+FIRST_WAIT, LONGEST_WAIT = timedelta(milliseconds=100), timedelta(seconds=10)
+"""Between two tries: each time twice as long."""
 _TRIES = 4
 _SCHEMES = ("s3", "s3a", "gs", "az", "adl", "azure", "abfs", "abfss", "file")
 _KNOWN = re.compile(rf"({'|'.join(_SCHEMES)})://.*", re.DOTALL)
+_REFUSALS = {
+    "ExpiredToken|TokenRefreshRequired|RequestExpired": "your credentials for {url} have expired: renew them",
+    "RequestTimeTooSkewed|RequestTimeSkewed": "the clock of this machine is wrong, and {url} refuses: set it right",
+    "QuotaExceeded|StorageFull|InsufficientStorage|507 |No space left": "the remote {url} is full: make room there",
+}
+"""What services say that refuse, and what is told."""
 _SECRET = re.compile(r"://[^/@]*@")
 
 
@@ -44,7 +52,7 @@ class Objects(Protocol):
     def get(self, name: str) -> bytes:
         """An object. NotThereError where there is none."""
 
-    def get_parts(self, name: str, parts: Sequence[tuple[int, int]]) -> list[bytes]:
+    def get_parts(self, name: str, parts: Sequence[tuple[int, int]]) -> list[memoryview]:
         """Some parts of an object: of each its place, and its length."""
 
     def exists(self, name: str) -> bool:
@@ -85,13 +93,13 @@ class RemoteObjects:
                 raise RemoteError(f"the object {name} of {self.url} is larger than it can be: nothing of it is used")
             return bytes(found.bytes())
 
-    def get_parts(self, name: str, parts: Sequence[tuple[int, int]]) -> list[bytes]:
+    def get_parts(self, name: str, parts: Sequence[tuple[int, int]]) -> list[memoryview]:
         """As in `Objects`."""
         import obstore
 
         starts, lengths = [part[0] for part in parts], [part[1] for part in parts]
         with self._asking():
-            return [bytes(each) for each in obstore.get_ranges(self._store, name, starts=starts, lengths=lengths)]
+            return [memoryview(each) for each in obstore.get_ranges(self._store, name, starts=starts, lengths=lengths)]
 
     def exists(self, name: str) -> bool:
         """As in `Objects`."""
@@ -156,13 +164,9 @@ class RemoteObjects:
             raise (RemoteError if bucket else NotThereError)(
                 f"{what} at {self.url}: look at the address ({_first_line(error)})"
             ) from error
-        except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError) as error:
-            raise RemoteError(
-                f"the remote {self.url} does not let you in: check your credentials and what they allow "
-                f"({_first_line(error)})"
-            ) from error
         except (exceptions.BaseError, OSError, ValueError, NotImplementedError) as error:
-            raise RemoteError(f"{_what_failed(str(error), self.url)} ({_first_line(error)})") from error
+            refused = isinstance(error, exceptions.PermissionDeniedError | exceptions.UnauthenticatedError)
+            raise RemoteError(f"{_what_failed(str(error), self.url, refused)} ({_first_line(error)})") from error
         except BaseException as error:  # Rust's panics are no Exception: one is a part behind the end of an object
             if type(error).__name__ != "PanicException":
                 raise
@@ -196,9 +200,13 @@ def connect(url: str, make: bool = True) -> RemoteObjects:
         how = {"mkdir": make}
     else:
         how = {
-            "retry_config": {"max_retries": _TRIES, "retry_timeout": PATIENCE},
+            "retry_config": {
+                "max_retries": _TRIES,
+                "retry_timeout": PATIENCE,
+                "backoff": {"init_backoff": FIRST_WAIT, "max_backoff": LONGEST_WAIT, "base": 2},
+            },
             # plain HTTP only where somebody named such an endpoint
-            "client_options": {"connect_timeout": "5s", "timeout": "120s", "allow_http": True},
+            "client_options": {"connect_timeout": "5s", "timeout": "300s", "allow_http": True},
         }
     try:
         return RemoteObjects(from_url(url.rstrip("/"), **how), url)
@@ -208,7 +216,12 @@ def connect(url: str, make: bool = True) -> RemoteObjects:
         raise RemoteError(f"the remote {_SECRET.sub('://', url)} cannot be used ({_first_line(error)})") from error
 
 
-def _what_failed(text: str, url: str) -> str:
+def _what_failed(text: str, url: str, refused: bool) -> str:
+    for found, sentence in _REFUSALS.items():
+        if re.search(found, text):
+            return sentence.format(url=url)
+    if refused:
+        return f"the remote {url} does not let you in: check your credentials and what they allow"
     if re.search(r"credential|169\.254\.|metadata|latest/api/token", text, re.IGNORECASE):
         return f"there are no credentials for {url}: set them in the environment, as for its own tools"
     if re.search(r"error sending request|connect|dns|timed? ?out", text, re.IGNORECASE):

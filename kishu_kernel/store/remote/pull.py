@@ -7,6 +7,7 @@ transaction.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from kishu_kernel.model import CheckpointId
 from kishu_kernel.model.dataclass import dataclass, replace
 from kishu_kernel.store.disk import environment_pool
 from kishu_kernel.store.disk.identity import StoreIdentity
+from kishu_kernel.store.disk.parallel import run_in_parallel
 from kishu_kernel.store.format import schema
 from kishu_kernel.store.format.seals import HISTORY_BYTES, HISTORY_KEY, decode_seal, row_of
 from kishu_kernel.store.format.signatures import IDENTITY_PREFIX, IDENTITY_SIZE
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
 
     from kishu_kernel.store.disk.environment import Environment
 
+LANES = 3
+"""Packs that are read at once."""
 ATTEMPTS = 5
 """So often a pull begins anew because the store was changed meanwhile."""
 _PAGE = 4096
@@ -243,19 +247,30 @@ class _Pull:
                 raise RemoteError("the remote lacks chunks that it names: nothing is used")
             by_pack.setdefault(place.pack, []).append((place, digest))
         total, done = sum(holdings.chunks[digest].length for digest in missing), 0
-        for pack, places in by_pack.items():
-            for batch in layout.batches((each, each[0].length) for each in sorted(places)):
-                values = self._objects.get_parts(pack, [(place.start, place.length) for place, _ in batch])
-                for (place, digest), value in zip(batch, values, strict=True):
-                    verified_chunk(place.table, digest, value)
-                size = sum(map(len, values))
-                self._store.write(lambda txn: self._put_chunks(txn, batch, values), size + _PAGE * len(values))  # noqa: B023 - it runs now
+        counting = threading.Lock()
+
+        def bring(job: tuple[str, list[tuple[Place, bytes]]]) -> None:
+            nonlocal done
+            pack, batch = job
+            values = self._objects.get_parts(pack, [(place.start, place.length) for place, _ in batch])
+            for (place, digest), value in zip(batch, values, strict=True):
+                verified_chunk(place.table, digest, value)
+            size = sum(map(len, values))
+            self._store.write(lambda txn: self._put_chunks(txn, batch, values), size + _PAGE * len(values))
+            with counting:
                 done += size
                 if self._progress:
                     self._progress(done, total)
+
+        jobs = [
+            (pack, batch)
+            for pack, places in by_pack.items()
+            for batch in layout.batches((each, each[0].length) for each in sorted(places))
+        ]
+        run_in_parallel(bring, jobs, LANES - 1)
         return len(missing), done
 
-    def _put_chunks(self, txn: Transaction[bytes], batch: list[tuple[Place, bytes]], values: list[bytes]) -> None:
+    def _put_chunks(self, txn: Transaction[bytes], batch: list[tuple[Place, bytes]], values: list[memoryview]) -> None:
         for (place, digest), value in zip(batch, values, strict=True):
             txn.put(digest, value, db=self._tables[place.table])
 
