@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from benchmarks.harness import BenchmarkError, Figure, Result, ratio, scratch
 from kishu_kernel.model import (
@@ -35,7 +36,7 @@ from kishu_kernel.store.remote.layout import PACK_BYTES
 from kishu_kernel.store.remote.link import set_remote
 from kishu_kernel.store.remote.objects import RemoteObjects, connect
 from kishu_kernel.store.remote.push import LANES, push
-from tests.store.remote.s3_server import s3_server
+from tests.support.s3 import CREDENTIALS, s3_server
 
 ARRAYS = 10
 SIZE = 64_000_000
@@ -52,20 +53,21 @@ Timed = tuple[float, float]
 def measure() -> Result:
     """A directory, an S3 server, and the second push."""
     figures, details = [], {}
-    with scratch() as place, s3_server() as server:
+    with scratch() as place, s3_server() as port:
         store = place / "store"
         pieces = _random_pieces()
         _stored(store, 1, pieces)
-        remotes = {"a directory": (place / "remote").as_uri(), "S3 on loopback": f"s3://{server.bucket}/figures"}
-        with server.environment():
+        remotes = {"a directory": (place / "remote").as_uri(), "S3 on loopback": "s3://team/figures"}
+        told = {**CREDENTIALS, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}"}
+        with mock.patch.dict(os.environ, told):
             for name, url in remotes.items():
                 found = _moved(place, store, pieces, url)
                 for what, (ours, plain) in found.items():
                     for which, kind in enumerate(("processor time", "time")):
                         pair = [each[which] for each in ours], [each[which] for each in plain]
-                        target = TARGET if which == 0 or name == "a directory" else None
-                        told = f"{what} {MOVED >> 20} MiB, {name}: {kind} / the client's own"
-                        figures.append(Figure(told, ratio(*pair), "x", target))
+                        target = TARGET if which and name != "a directory" else None
+                        named = f"{what} {MOVED >> 20} MiB, {name}: {kind} / the client's own"
+                        figures.append(Figure(named, ratio(*pair), "x", target))
                 details[name] = {key: {"kishu": ours, "client": plain} for key, (ours, plain) in found.items()}
         figures.append(_second_push(place))
     return Result(figures, details)

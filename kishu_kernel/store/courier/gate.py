@@ -25,7 +25,7 @@ class GatedObjects:
         self._enter()
         return self._objects.get(name)
 
-    def get_parts(self, name: str, parts: Sequence[tuple[int, int]]) -> list[memoryview]:
+    def get_parts(self, name: str, parts: Sequence[tuple[int, int]]) -> Sequence[bytes | memoryview]:
         """As in `Objects`."""
         self._enter()
         return self._objects.get_parts(name, parts)

@@ -4,6 +4,7 @@
 - `holdings`: what a remote holds, read. `lacking`: what it lacks. `link`: what a store remembers of its remote.
 - `encrypted_objects`, `recipients`: what nobody but some people can read, and who these are.
 - `names`: whose branches and tags are whose.
+- `merging`: what has become many small parts.
 - `push`, `pull`, `clone`: the three ways. `sweep`: what a remote no longer needs.
 
 Law: nothing that a remote says is believed: each object has the digest in its name, each row is checked as one of a

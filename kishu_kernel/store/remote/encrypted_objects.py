@@ -75,7 +75,7 @@ class EncryptedObjects:
         stored = self._stored_name(name)
         header = self._headers.get(name)
         if header is None:
-            [header] = self._objects.get_parts(stored, [(0, _HEADER.size)])
+            header = bytes(self._objects.get_parts(stored, [(0, _HEADER.size)])[0])
         size = self._size(name, header)
         if len(self._headers) >= _KNOWN_HEADERS:
             self._headers.clear()

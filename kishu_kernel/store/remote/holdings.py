@@ -42,11 +42,12 @@ class Holdings:
             for table, digest, start, length in chunks:
                 self.chunks[digest] = Place(pack, table, start, length)
 
-    def hold(self, head: Head, manifest: RemoteManifest, segments: Mapping[str, Segment]) -> None:
-        """It has a new head, which these segments came with."""
-        self.number, self.head, self.manifest = self.number + 1, head, manifest
+    def with_segments(self, segments: Mapping[str, Segment]) -> Holdings:
+        """What it would hold, if it consisted of these, in this order."""
+        found = Holdings(self.number, self.head, self.manifest)
         for name, segment in segments.items():
-            self.add(name, segment)
+            found.add(name, segment)
+        return found
 
 
 @dataclass
@@ -130,11 +131,22 @@ def other_history(objects: Objects) -> RemoteError:
 def digests_at(segments: Iterable[str], holdings: Holdings) -> dict[RowKey, bytes]:
     """The digests of the rows that a remote held when it consisted of these segments. Empty where that is not known."""
     found: dict[RowKey, bytes] = {}
-    for name in segments:
-        if name not in holdings.segments:
-            return {}
-        found.update(holdings.segments[name].keys)
-    return found
+    known, met = set(segments), set()
+    for name, segment in holdings.segments.items():
+        for each, keys in (*segment.merged.items(), (name, segment.keys)):
+            if each in known:
+                found.update(keys)
+                met.add(each)
+    return found if met == known else {}
+
+
+def still_named(segments: Iterable[str], holdings: Holdings) -> tuple[str, ...]:
+    """The same knowledge of a remote by fewer names: of a merged segment that is known wholly, its own."""
+    known = set(segments)
+    for name, segment in holdings.segments.items():
+        if segment.merged and (name in known or known.issuperset(segment.merged)):
+            known = {name, *(known - segment.merged.keys())}
+    return tuple(sorted(known))
 
 
 def read_rows(objects: Objects, holdings: Holdings, wanted: Iterable[RowKey]) -> Mapping[RowKey, bytes]:

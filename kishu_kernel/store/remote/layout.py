@@ -11,7 +11,8 @@ never replaced; the newest is the one with the highest number, and there is none
                             checkpoint id}}}}. A replica is one copy of the store; only it changes what stands there
     a segment               JSON {"store": format, "rows": name, "keys": [[table, key, digest of the body, hex]],
                             "packs": [[name, [[table, digest, place, length]]]]}: what one push added. What a later
-                            segment says of a row replaces what an earlier one does
+                            segment says of a row replaces what an earlier one does. One that stands for several has
+                            "merged": [[name, keys]], too
     rows                    the rows of a segment, in the order of its keys: 4 bytes length, little-endian, the value
     a pack                  values of `chunks` and `packed`, one behind the other; not compressed again
 
@@ -44,8 +45,13 @@ PACK_BYTES = 16 << 20
 MAX_BYTES = 1 << 30
 """Of an object that is read whole. A frame of some bytes can claim to hold gigabytes."""
 
+MOST_ROWS = 100_000
+"""Rows of a merged segment, at most."""
+
 RowKey = tuple[str, bytes]
 """A table, and a key in it."""
+Packed = tuple[tuple[str, bytes, int, int], ...]
+"""What is in a pack: of each chunk the table, the digest, place and length."""
 Result = TypeVar("Result")
 
 _HEX = re.compile(r"[0-9a-f]{32}")
@@ -121,17 +127,19 @@ class RemoteManifest:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """What one push added.
+    """What one push added, or several.
 
     Attributes:
         rows: the name of the object with the values of the rows.
         keys: of each row the digest of its body.
-        packs: name -> chunks, in order: (table, digest, place, length).
+        packs: name -> chunks, in order.
+        merged: the segments that it stands for, by name: what each said of its rows.
     """
 
     rows: str
     keys: Mapping[RowKey, bytes]
-    packs: Mapping[str, tuple[tuple[str, bytes, int, int], ...]]
+    packs: Mapping[str, Packed]
+    merged: Mapping[str, Mapping[RowKey, bytes]] = field(default_factory=dict)
 
 
 # --- names
@@ -218,12 +226,18 @@ def decode_manifest(data: bytes) -> RemoteManifest:
 
 def encode_segment(segment: Segment) -> bytes:
     """A segment as it is stored."""
-    keys = [[table, key.hex(), digest.hex()] for (table, key), digest in segment.keys.items()]
+
+    def listed(keys: Mapping[RowKey, bytes]) -> list[list[str]]:
+        return [[table, key.hex(), digest.hex()] for (table, key), digest in keys.items()]
+
     packs = [
         [name, [[table, digest.hex(), start, length] for table, digest, start, length in chunks]]
         for name, chunks in segment.packs.items()
     ]
-    return _packed(schema.dump_json({"store": schema.FORMAT, "rows": segment.rows, "keys": keys, "packs": packs}))
+    said: dict[str, Any] = {"store": schema.FORMAT, "rows": segment.rows, "keys": listed(segment.keys), "packs": packs}
+    if segment.merged:
+        said["merged"] = [[name, listed(keys)] for name, keys in segment.merged.items()]
+    return _packed(schema.dump_json(said))
 
 
 def decode_segment(data: bytes) -> Segment:
@@ -236,7 +250,7 @@ def decode_segment(data: bytes) -> Segment:
                 f"the remote holds a history of format {found['store']}, and this kishu-kernel knows {schema.FORMAT}: "
                 "install a newer kishu-kernel"
             )
-        keys = {(_of(table, TABLES), bytes.fromhex(key)): bytes.fromhex(body) for table, key, body in found["keys"]}
+        merged = {_object(name): _keys(keys) for name, keys in found.get("merged", ())}
         packs = {
             _object(name): tuple(
                 (
@@ -249,7 +263,7 @@ def decode_segment(data: bytes) -> Segment:
             )
             for name, chunks in found["packs"]
         }
-        return Segment(_object(found["rows"]), keys, packs)
+        return Segment(_object(found["rows"]), _keys(found["keys"]), packs, merged)
 
     return _decoded("a segment", read)
 
@@ -302,6 +316,10 @@ def _decoded(what: str, read: Callable[[], Result]) -> Result:
         struct.error,
     ) as error:
         raise RemoteError(f"{what} of the remote is damaged, or is none of kishu-kernel's ({error!r})") from error
+
+
+def _keys(found: Any) -> dict[RowKey, bytes]:
+    return {(_of(table, TABLES), bytes.fromhex(key)): bytes.fromhex(body) for table, key, body in found}
 
 
 def _hex(value: Any) -> str:

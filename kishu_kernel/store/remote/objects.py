@@ -52,7 +52,7 @@ class Objects(Protocol):
     def get(self, name: str) -> bytes:
         """An object. NotThereError where there is none."""
 
-    def get_parts(self, name: str, parts: Sequence[tuple[int, int]]) -> list[memoryview]:
+    def get_parts(self, name: str, parts: Sequence[tuple[int, int]]) -> Sequence[bytes | memoryview]:
         """Some parts of an object: of each its place, and its length."""
 
     def exists(self, name: str) -> bool:

@@ -8,7 +8,7 @@ transaction.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +31,7 @@ from kishu_kernel.store.format.validation import (
 )
 from kishu_kernel.store.remote import layout
 from kishu_kernel.store.remote.encrypted_objects import encryption_of
-from kishu_kernel.store.remote.holdings import Holdings, digests_at, read_holdings, read_rows
+from kishu_kernel.store.remote.holdings import Holdings, digests_at, read_holdings, read_rows, still_named
 from kishu_kernel.store.remote.layout import Place, RowKey
 from kishu_kernel.store.remote.link import Link, new_link, read_link, write_link
 from kishu_kernel.store.remote.names import received_refs
@@ -139,10 +139,8 @@ class _Pull:
         chunks, size = self._fetch(holdings, digests)
         refs = self._refs(link, holdings, parents)
         received = {name: id for name, id in link.received.items() if refs["before"].get(name) == id}
-        link = replace(
-            link.seen(holdings.number, holdings.head, holdings.segments, encryption_of(self._objects)),
-            received={**received, **refs["set"]},
-        )
+        link = link.seen(holdings.number, holdings.head, holdings.segments, encryption_of(self._objects))
+        link = replace(link, segments=still_named(link.segments, holdings), received={**received, **refs["set"]})
         self._store.write(
             lambda txn: self._put(txn, values, local, digests, refs, (known, link)),
             sum(map(len, values.values())) + _PAGE * len(values),
@@ -270,7 +268,9 @@ class _Pull:
         run_in_parallel(bring, jobs, LANES - 1)
         return len(missing), done
 
-    def _put_chunks(self, txn: Transaction[bytes], batch: list[tuple[Place, bytes]], values: list[memoryview]) -> None:
+    def _put_chunks(
+        self, txn: Transaction[bytes], batch: list[tuple[Place, bytes]], values: Sequence[bytes | memoryview]
+    ) -> None:
         for (place, digest), value in zip(batch, values, strict=True):
             txn.put(digest, value, db=self._tables[place.table])
 

@@ -13,7 +13,9 @@ import random
 import secrets
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -24,10 +26,11 @@ from kishu_kernel.store.disk.parallel import run_in_parallel
 from kishu_kernel.store.format.validation import verified_chunk
 from kishu_kernel.store.remote import layout
 from kishu_kernel.store.remote.encrypted_objects import encryption_of
-from kishu_kernel.store.remote.holdings import Holdings, KnownHoldings, other_history, read_holdings
+from kishu_kernel.store.remote.holdings import Holdings, KnownHoldings, other_history, read_holdings, still_named
 from kishu_kernel.store.remote.lacking import Lacking, find_chunk, what_is_lacking
-from kishu_kernel.store.remote.layout import Head, RemoteManifest, Replica, Segment
+from kishu_kernel.store.remote.layout import Head, Packed, RemoteManifest, Replica, Segment
 from kishu_kernel.store.remote.link import Link, new_link, read_link, write_link
+from kishu_kernel.store.remote.merging import merge
 from kishu_kernel.store.remote.objects import Objects
 from kishu_kernel.store.remote.recipients import secured
 
@@ -45,8 +48,6 @@ SLOWEST = 3 * 24 * 3600.0
 LANES = 3
 _PAGE = 4096
 
-Packed = tuple[tuple[str, bytes, int, int], ...]
-"""What is in a pack, as in `Segment`."""
 Progress = Callable[[int, int], None]
 """Called with the bytes done, and all bytes."""
 
@@ -99,9 +100,9 @@ def push(
 class _Sent(NamedTuple):
     """What a push has sent, all but its head."""
 
-    manifest: RemoteManifest
+    holdings: Holdings
     name: str
-    segments: dict[str, Segment]
+    added: tuple[str, ...]
 
 
 class _Push:
@@ -136,8 +137,8 @@ class _Push:
                 raise RemoteError(f"this push to {self._objects.url} took days: push again, and it begins anew")
             head = Head(link.history or secrets.token_hex(16), link.pending, sent.name)
             if self._lead(holdings.number + 1, head):
-                self._end(link, holdings.number + 1, head, list(sent.segments))
-                holdings.hold(head, sent.manifest, sent.segments)
+                before.last = replace(sent.holdings, number=holdings.number + 1, head=head)
+                self._end(link, before.last, head, sent.added)
                 tables = [table for table, _ in plan.rows]
                 return Pushed(tables.count("checkpoints"), tables.count("versions"), len(plan.chunks), self._sent)
         raise RemoteError(f"others push to {self._objects.url} all the time: try again")
@@ -162,8 +163,9 @@ class _Push:
         if holdings.head is None or known is None or known.pushed == link.pushed:
             return link
         if known.pushed == link.pending:  # its head was created, and that was not heard
+            said = (each for name, segment in holdings.segments.items() for each in (segment.merged or (name,)))
+            added = [name for name in said if name.startswith(f"writes/{link.pending}/")]
             encryption = encryption_of(self._objects)
-            added = [name for name in holdings.segments if name.startswith(f"writes/{link.pending}/")]
             return link.seen(holdings.number, holdings.head, added, encryption).settled(known.pushed)
         # another copy of this directory has pushed since: from now on they are two
         return replace(link, replica=secrets.token_hex(16), pushed="", pending="", began=0.0)
@@ -182,14 +184,14 @@ class _Push:
     def _keep_link(self, link: Link) -> None:
         self._store.write(lambda txn: write_link(txn, self._tables, link), _PAGE)
 
-    def _end(self, link: Link, number: int, head: Head, segments: list[str]) -> None:
+    def _end(self, link: Link, holdings: Holdings, head: Head, added: Iterable[str]) -> None:
         """The push has ended. What a pull of another process has remembered meanwhile stays."""
 
         def remember(txn: Transaction[bytes]) -> None:
             now = read_link(txn, self._tables)
             known = now if now is not None and now.replica == link.replica else link
-            seen = known.seen(number, head, segments, encryption_of(self._objects))
-            write_link(txn, self._tables, seen.settled(head.write))
+            seen = known.seen(holdings.number, head, added, encryption_of(self._objects)).settled(head.write)
+            write_link(txn, self._tables, replace(seen, segments=still_named(seen.segments, holdings)))
 
         self._store.write(remember, _PAGE)
 
@@ -214,8 +216,12 @@ class _Push:
             segments[self._put(link.pending, layout.encode_segment(segment))] = segment
             self._tell(sum(map(len, values)))
         replicas = {**holdings.manifest.replicas, link.replica: Replica(link.label, link.pending, plan.refs)}
-        manifest = RemoteManifest((*holdings.manifest.segments, *segments), replicas)
-        return _Sent(manifest, self._put(link.pending, layout.encode_manifest(manifest)), segments)
+        held = holdings
+        with suppress(RemoteError):  # what is damaged there keeps nobody from pushing; a network that is gone will tell
+            held = merge(holdings, self._objects, partial(self._put, link.pending))
+        held = held.with_segments({**held.segments, **segments})
+        held.manifest = RemoteManifest(tuple(held.segments), replicas)
+        return _Sent(held, self._put(link.pending, layout.encode_manifest(held.manifest)), tuple(segments))
 
     def _packs(self, write: str, plan: Lacking) -> dict[str, Packed]:
         """Send the chunks, in packs, some at a time: the name of each, and what is in it."""

@@ -64,7 +64,7 @@ class Failing:
         self._end(lost)
         return found
 
-    def get_parts(self, name: str, parts: Sequence[tuple[int, int]]) -> list[memoryview]:
+    def get_parts(self, name: str, parts: Sequence[tuple[int, int]]) -> Sequence[bytes | memoryview]:
         lost = self._begin()
         found = self._objects.get_parts(name, parts)
         self._end(lost)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import random
 from collections.abc import Iterator
 from datetime import timedelta
@@ -19,29 +18,30 @@ from kishu_kernel.store.remote.pull import pull
 from kishu_kernel.store.remote.push import push
 from kishu_kernel.store.remote.sweep import sweep
 from tests.store.values import checkpoint_id
+from tests.support.s3 import CREDENTIALS, MISSING, s3_server
 from tests.support.soak import seeds
 
 from .faulty_network import Faults, FaultyNetwork, faulty_network, refusal
 from .remotes import add, noise, refs, values
-from .s3_server import S3Server, s3_server
 
-if importlib.util.find_spec("moto") is None:
+if MISSING:
     pytest.skip("an S3 server needs moto and flask", allow_module_level=True)
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[S3Server]:
-    with s3_server() as server:
-        yield server
+def server() -> Iterator[int]:
+    """The port of an S3 server."""
+    with s3_server() as port:
+        yield port
 
 
 @pytest.fixture
-def network(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyNetwork]:
+def network(server: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyNetwork]:
     """The way to the server, harmless at first. Who uses it waits some milliseconds where others wait for seconds."""
     monkeypatch.setattr(objects_module, "FIRST_WAIT", timedelta(milliseconds=1))
     monkeypatch.setattr(objects_module, "LONGEST_WAIT", timedelta(milliseconds=4))
-    with faulty_network(server.port) as network:
-        for name, value in server.variables(network.port).items():
+    with faulty_network(server) as network:
+        for name, value in {**CREDENTIALS, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{network.port}"}.items():
             monkeypatch.setenv(name, value)
         yield network
 

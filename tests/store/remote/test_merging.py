@@ -1,0 +1,106 @@
+"""Many pushes: the manifest stays short, nothing is lost, and what each replica knew is known afterwards."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from kishu_kernel.store import LmdbStore
+from kishu_kernel.store.remote import merging
+from kishu_kernel.store.remote.clone import clone
+from kishu_kernel.store.remote.holdings import digests_at, read_holdings
+from kishu_kernel.store.remote.link import remote_of
+from kishu_kernel.store.remote.objects import Objects, connect
+from kishu_kernel.store.remote.pull import pull
+from kishu_kernel.store.remote.push import Pushed, push
+from kishu_kernel.store.remote.sweep import sweep
+from tests.store.values import checkpoint_id
+
+from .remotes import Failing, Interrupted, add, memory_remote, values
+
+
+@pytest.fixture(autouse=True)
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(merging, "TOGETHER", 4)
+
+
+def known_rows(path: Path, remote: Objects) -> int:
+    """Of how many rows a store knows what the remote held when it saw it last."""
+    link = remote_of(path)
+    assert link is not None
+    assert len(link.segments) <= 12
+    return len(digests_at(link.segments, read_holdings(remote, None)))
+
+
+def test_the_manifest_stays_short_and_clones_are_the_history(tmp_path: Path) -> None:
+    here, remote = tmp_path / "here", memory_remote()
+    for number in range(1, 22):
+        add(here, number, data=b"%d" % number * 100)
+        push(here, remote)
+    assert len(read_holdings(remote, None).segments) < 8
+    counted = Failing(remote)
+    clone(counted, tmp_path / "there")
+    assert counted.calls < 60
+    assert values(tmp_path / "there") == values(here)
+    assert push(here, remote) == Pushed()
+    swept = sweep(remote, timedelta())
+    assert swept.removed > swept.kept
+    clone(remote, tmp_path / "after")
+    assert values(tmp_path / "after") == values(here)
+
+
+def test_what_each_knew_before_is_known_after_others_have_merged(tmp_path: Path) -> None:
+    here, there, remote = tmp_path / "here", tmp_path / "there", memory_remote()
+    for number in (1, 2, 3):
+        add(here, number)
+        push(here, remote)
+    clone(remote, there)
+    rows = known_rows(there, remote)
+    for number in range(4, 16):
+        add(here, number)
+        push(here, remote)
+    assert known_rows(there, remote) == rows > 0
+    store = LmdbStore(there)
+    store.amend(replace(store.checkpoint(checkpoint_id(2)), message="mine"), {})
+    store.close()
+    store = LmdbStore(here)
+    store.amend(replace(store.checkpoint(checkpoint_id(3)), message="yours"), {})
+    store.close()
+    for path in (here, there, here):
+        push(path, remote)
+        pull(path, remote)
+    assert values(here) == values(there)
+    assert values(here)[checkpoint_id(2)][2] == "mine"  # type: ignore[index]
+    assert values(here)[checkpoint_id(3)][2] == "yours"  # type: ignore[index]
+
+
+def test_a_push_that_merges_and_is_interrupted_anywhere_is_all_or_nothing(tmp_path: Path) -> None:
+    path, there = tmp_path / "store", tmp_path / "remote"
+    remote = connect(there.as_uri())
+    for number in (1, 2, 3, 4):
+        add(path, number)
+        push(path, remote)
+    add(path, 5)
+    shutil.copytree(tmp_path, tmp_path / "before")
+    at, ended = 0, False
+    while not ended:
+        at += 1
+        for each in (path, there):
+            shutil.rmtree(each)
+            shutil.copytree(tmp_path / "before" / each.name, each)
+        try:
+            push(path, Failing(remote, at, heard=bool(at % 2)))
+            ended = True
+        except Interrupted:
+            pass
+        clone(remote, tmp_path / f"seen-{at}")
+        assert len(values(tmp_path / f"seen-{at}")) in (4, 5)
+        push(path, remote)
+        assert push(path, remote) == Pushed()
+        clone(remote, tmp_path / f"after-{at}")
+        assert values(tmp_path / f"after-{at}") == values(path)
+    assert at > 15
