@@ -178,7 +178,7 @@ class LmdbStore:
         if lost:
             kept = torn_reads.without_payloads(kept, lost)
             record = EncodedRecord.of(kept)
-        kept = replace(kept, written_bytes=written + record.size)
+        kept = replace(kept, written_bytes=written + record.size, by=signatures.writer)
         txn.delete(schema.checkpoint_key(kept.id), db=self._tables["outputs"])
         self._put_record(txn, signatures, kept, record)
         self._set_refs(txn, commit.refs)

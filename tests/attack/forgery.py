@@ -4,6 +4,7 @@ Two stores of one user, as two notebooks have them. Each try copies the first an
 bytes changed or cut, signatures exchanged, rows swapped, rows of the other store put here (of one table or of all).
 Then all is read: what is trusted is, byte by byte, what this store's user wrote for this store. Where the other store's
 identity was put here as well, it is that store which stands here, and nothing of this one may be trusted beside it.
+Every other try is read by somebody else, who knows the user's public key, and nothing but what is sealed with it.
 """
 
 from __future__ import annotations
@@ -20,14 +21,17 @@ from kishu_kernel.model import Checkpoint, Version
 from kishu_kernel.store import LmdbStore
 from kishu_kernel.store.format import schema
 from kishu_kernel.store.format.signing import Signer
+from kishu_kernel.store.format.team import Team, new_signing_key
 from tests.harm.tampering import put, rows
 from tests.store.values import checkpoint_id, payload, trivial
 
 from .tally import Tally, Times
 
 TIMES = Times(quick=60, whole=2000)
-SEAL = Signer(b"k" * 32)
-TABLES = ("checkpoints", "outputs", "versions", "chunks", "meta", "refs")
+OWN = new_signing_key()[0]
+SEAL = Signer(b"k" * 32, team=Team(OWN, {}, ()))
+FRIEND = Signer(b"f" * 32, team=Team(None, {OWN.public: "friend"}, (), strict=True))
+TABLES = ("checkpoints", "outputs", "versions", "chunks", "meta", "refs", "seals")
 CELLS = 6
 
 Table = dict[bytes, bytes]
@@ -40,15 +44,15 @@ def attack(times: int, seed: int, work: Path) -> Tally:
     """As in `attack`."""
     tally = Tally()
     ours, theirs = _made(work / "ours", "ours"), _made(work / "theirs", "theirs")
-    truths = _read(ours), _read(theirs)
+    truths = [[_read(path, who) for path in (ours, theirs)] for who in (SEAL, FRIEND)]
     elsewhere = {table: rows(theirs, table) for table in TABLES}
     for number in range(times):
         chance = random.Random(f"{seed}/{number}")
         path = work / "tried"
         shutil.copytree(ours, path)
         done = [_forged(path, elsewhere, chance) for _ in range(chance.randint(1, 4))]
-        found = _read(path)
-        wrong = [_wrong(found, true) for true in truths]
+        found = _read(path, (SEAL, FRIEND)[number % 2])
+        wrong = [_wrong(found, true) for true in truths[number % 2]]
         if all(wrong):
             tally.wrong(f"seed {seed}, try {number} ({', '.join(done)}): {wrong[0]}")
         else:
@@ -68,9 +72,9 @@ def _made(path: Path, word: str) -> Path:
     return path
 
 
-def _read(path: Path) -> Found:
+def _read(path: Path, who: Signer) -> Found:
     """All that is trusted, and all that can be loaded."""
-    store = LmdbStore(path, signer=SEAL)
+    store = LmdbStore(path, signer=who)
     try:
         found = {}
         for number in range(1, CELLS + 1):
@@ -98,8 +102,10 @@ def _loaded(store: LmdbStore, version: Version) -> Value | None:
 def _wrong(found: Found, true: Found) -> str | None:
     for number, seen in found[0].items():
         own = true[0][number]
-        if seen.trusted and replace(seen, outputs=(), outputs_trusted=True) != replace(own, outputs=()):
+        if seen.trusted and replace(seen, outputs=(), outputs_trusted=True, by=own.by) != replace(own, outputs=()):
             return f"the record of cell {number} is trusted"
+        if seen.by not in ("", own.by):
+            return f"cell {number} is said to be somebody else's"
         if seen.outputs_trusted and seen.outputs and seen.outputs != own.outputs:
             return f"the outputs of cell {number} are trusted"
     for version, value in found[1].items():

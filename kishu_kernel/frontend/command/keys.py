@@ -19,8 +19,9 @@ from kishu_kernel.frontend.command.terminal import examples, json_option, note
 from kishu_kernel.frontend.printable import printable
 from kishu_kernel.store.format import team_files
 from kishu_kernel.store.format.signing import signing_policy
+from kishu_kernel.store.format.signing_policy import SIGNING_KEY, SigningPolicy, policy_of_environment
 from kishu_kernel.store.format.team import fingerprint, public_line
-from kishu_kernel.store.format.team_files import KnownKey, SigningPolicy
+from kishu_kernel.store.format.team_files import KnownKey
 
 
 @click.command(epilog=examples("jupyter kishu keys", "jupyter kishu keys --new"))
@@ -44,7 +45,7 @@ def keys(renew: bool, for_programs: bool) -> None:
     line = public_line(own.public, _called())
     age = _age_key()
     known = team_files.known_keys(policy)
-    mode = team_files.policy_of_environment(policy.directory).mode
+    mode = policy_of_environment(policy.directory).mode
     if for_programs:
         listed = [{"name": each.name, "key": public_line(each.key), "revoked": each.revoked} for each in known]
         click.echo(tables.as_json({"key": line, "age": age, "signing": mode, "trusted": listed}))
@@ -95,7 +96,7 @@ def _shown(key: KnownKey) -> str:
 
 def _renew(policy: SigningPolicy) -> None:
     if policy.key is not None:
-        raise StoreError(f"your key is {policy.key}, which {team_files.SIGNING_KEY} names: name another one there")
+        raise StoreError(f"your key is {policy.key}, which {SIGNING_KEY} names: name another one there")
     with suppress(StoreError):  # a key that others may have read is not trusted for what it signed
         old = team_files.own_key(policy)
         if old is not None:

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from kishu_kernel.errors import LoadError
-from kishu_kernel.store.disk.team_signatures import TeamSignatures
 from kishu_kernel.store.format import chunks, schema
 from kishu_kernel.store.format.schema import Manifest, Piece
 from kishu_kernel.store.format.signatures import StoreSignatures, decode_identity, encode_new_identity, identity_key
@@ -36,12 +35,17 @@ class StoreIdentity:
         self._key = identity_key(signer)
         self._known: tuple[bytes | None, StoreSignatures] = (None, StoreSignatures(signer, None))
         self._confirmed: bytes | None = None
+        self._memo: dict[object, bool] = {}
 
     def signatures(self, txn: Transaction[Any], tables: Tables) -> StoreSignatures:
         """The signatures as valid in this transaction. O(1)."""
         own = self._own(txn, tables)
         team = self._signer.team
-        return own if team is None else TeamSignatures(self._signer, own.identity, team, txn, tables)
+        if team is None:
+            return own
+        from kishu_kernel.store.disk.team_signatures import TeamSignatures
+
+        return TeamSignatures(self._signer, own.identity, team, txn, tables, self._memo)
 
     def _own(self, txn: Transaction[Any], tables: Tables) -> StoreSignatures:
         """Those of this user alone."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from kishu_kernel.errors import StoreError
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from lmdb import Transaction, _Database
 
 Tables = Mapping[str, "_Database"]
+Memo = dict[object, bool]
 
 
 class TeamSignatures(StoreSignatures):
@@ -31,14 +33,17 @@ class TeamSignatures(StoreSignatures):
 
     Args:
         team: with what this user trusts.
+        memo: what was found out by others of these, of the same store.
     """
 
-    __slots__ = ("_history", "_pending", "_seals", "_tables", "_team", "_txn")
+    __slots__ = ("_history", "_memo", "_one_store", "_pending", "_seals", "_tables", "_team", "_txn")
 
     def __init__(
-        self, signer: Signer, identity: bytes | None, team: Team, txn: Transaction[Any], tables: Tables
+        self, signer: Signer, identity: bytes | None, team: Team, txn: Transaction[Any], tables: Tables, memo: Memo
     ) -> None:
         super().__init__(signer, identity)
+        self._memo = memo
+        self._one_store: bool | None = None
         self._team = team
         self._txn = txn
         self._tables = tables
@@ -56,29 +61,73 @@ class TeamSignatures(StoreSignatures):
     def prepare(self, table: str, key: bytes) -> None:
         """As in `StoreSignatures`: the seal is read now."""
         self._seal(table, key)
+        self._is_one_store()
 
     def with_seals(self, found: Mapping[bytes, bytes], history: bytes | None) -> StoreSignatures:
         """As in `StoreSignatures`."""
-        made = TeamSignatures(self._signer, self.identity, self._team, self._txn, self._tables)
+        made = TeamSignatures(self._signer, self.identity, self._team, self._txn, self._tables, self._memo)
         made._seals.update(found)
         made._history = made._history or history
         return made
 
     def verifies(self, table: str, key: bytes, value: bytes) -> bool:
         """Whether a stored value has the user's signature, or the seal of somebody whom he trusts."""
-        own = not self._team.strict and super().verifies(table, key, value)
+        own = not self._team.strict and self.is_signed(table, key, value) and self._is_one_store()
         return own or self._is_sealed(table, key, value)
 
     def verifies_payload(self, key: bytes, value: bytes, manifest: Manifest, stream: bytes) -> bool:
         """As in `StoreSignatures`, or with such a seal."""
         if self._is_sealed("versions", key, value):
             return sha256(stream) == manifest.stream.sha256
-        return not self._team.strict and super().verifies_payload(key, value, manifest, stream)
+        own = not self._team.strict and super().verifies_payload(key, value, manifest, stream)
+        return own and self._is_one_store()
+
+    @property
+    def writer(self) -> str:
+        """As in `StoreSignatures`."""
+        return self._team.name(self._team.own.public) if self._team.own else ""
 
     def author(self, table: str, key: bytes, value: bytes) -> str:
         """As in `StoreSignatures`."""
         seal = self._held(table, key, value)
         return self._team.name(seal.author) if seal else ""
+
+    def _is_one_store(self) -> bool:
+        """Whether the store's identity, and the history, belong together: some row of this user's is of both.
+
+        Somebody who can write to the store could else bring another store's identity, and its rows with their HMACs,
+        into a history whose own rows are known by their seals.
+        """
+        if self._history is None or self._team.own is None:
+            return True
+        if self._one_store is None:
+            lasting = self.identity, self._history
+            now = *lasting, self._txn.id()
+            self._one_store = self._memo.get(lasting, self._memo.get(now))
+        if self._one_store is None:
+            known = self._own_sealed_rows_are_signed()
+            self._one_store = known is not False
+            self._memo.clear()
+            self._memo[lasting if known else now] = self._one_store
+        return self._one_store
+
+    def _own_sealed_rows_are_signed(self) -> bool | None:
+        """Whether a row that this user has sealed has his HMAC, too; None where he has sealed none. O(rows)."""
+        found: bool | None = None
+        if "seals" not in self._tables or self._team.own is None:
+            return found
+        with self._txn.cursor(db=self._tables["seals"]) as cursor:
+            for name, value in cursor:
+                if bytes(value[1:33]) != self._team.own.public:
+                    continue
+                with suppress(StoreError):
+                    table, key = seals.row_of(bytes(name))
+                    row = bytes(self._txn.get(key, b"", db=self._tables[table]))
+                    if self._held(table, key, row):
+                        found = self.is_signed(table, key, row)
+                if found:
+                    break
+        return found
 
     def _is_sealed(self, table: str, key: bytes, value: bytes) -> bool:
         seal = self._seal(table, key)
@@ -120,7 +169,7 @@ class TeamSignatures(StoreSignatures):
         seal = self._held(table, key, before)
         if self._team.own and seal:
             self._pending[table, key] = body, seal.author
-        own = super().verifies(table, key, before)
+        own = self.is_signed(table, key, before)
         return super().signed(table, key, body) if own else body + NO_SIGNATURE
 
     def finish(self) -> None:
@@ -143,16 +192,16 @@ class TeamSignatures(StoreSignatures):
     def _begun(self, pending: Mapping[tuple[str, bytes], object]) -> bytes:
         """Say which history this is: two machines that begin to seal one history say the same.
 
-        It goes by the oldest state that this user knows as his own: by those of others, somebody who can write to the
-        store could make it another history of his.
+        It goes by the record of the oldest state that this user knows as his own: by those of others, somebody who can
+        write to the store could make it another history of his.
         """
-        oldest: tuple[float, bytes] | None = None
+        oldest: tuple[float, bytes, bytes] | None = None
         with self._txn.cursor(db=self._tables["checkpoints"]) as cursor:
             for key, value in cursor:
-                if super().verifies("checkpoints", bytes(key), bytes(value)):
-                    found = _moment(bytes(value)), bytes(key)
+                if self.is_signed("checkpoints", bytes(key), bytes(value)):
+                    found = _moment(bytes(value)), bytes(key), without_signature(bytes(value))
                     oldest = found if oldest is None else min(oldest, found)
-        start = oldest[1] if oldest else min(key for _, key in pending)
+        start = b"".join(oldest[1:]) if oldest else min(key for _, key in pending)
         history = hashlib.sha256(HISTORY_KEY + start).digest()[:HISTORY_BYTES]
         self._txn.put(HISTORY_KEY, history, db=self._tables["meta"])
         return history

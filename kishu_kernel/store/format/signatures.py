@@ -70,12 +70,21 @@ class StoreSignatures:
         """The same, for rows that come from elsewhere together with these seals."""
         return self
 
+    @property
+    def writer(self) -> str:
+        """What `author` will say of what is signed now."""
+        return ""
+
     def author(self, table: str, key: bytes, value: bytes) -> str:
         """What the author of a row is called, as its seal shows; empty where no seal does."""
         return ""
 
     def verifies(self, table: str, key: bytes, value: bytes) -> bool:
-        """Whether a stored value has the user's signature. For manifests use `verifies_payload`."""
+        """Whether a stored value is trusted: has the user's signature. For manifests use `verifies_payload`."""
+        return self.is_signed(table, key, value)
+
+    def is_signed(self, table: str, key: bytes, value: bytes) -> bool:
+        """Whether a stored value has the user's own signature, whomever else he trusts."""
         return self._signer.verifies(value[-SIGNATURE_SIZE:], *self._parts(table, key, without_signature(value)))
 
     def verifies_payload(self, key: bytes, value: bytes, manifest: Manifest, stream: bytes) -> bool:

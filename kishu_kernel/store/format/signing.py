@@ -23,12 +23,15 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kishu_kernel.errors import StoreError
 from kishu_kernel.model.dataclass import replace
-from kishu_kernel.store.format import key_files, team_files
-from kishu_kernel.store.format.team import Team
-from kishu_kernel.store.format.team_files import SigningPolicy
+from kishu_kernel.store.format import key_files
+from kishu_kernel.store.format.signing_policy import MODE, SigningPolicy, policy_of_environment, with_mode
+
+if TYPE_CHECKING:
+    from kishu_kernel.store.format.team import Team
 
 KEY_SIZE = 32
 SIGNATURE_SIZE = 16
@@ -90,7 +93,7 @@ def user_signer() -> Signer:
         StoreError: somebody else may have chosen the key that is there, or a key of his team is refused.
     """
     path = key_path()
-    team = team_files.read_team(signing_policy())
+    team = _team()
     try:
         return Signer(_read(path), team=team)
     except OSError:
@@ -104,7 +107,7 @@ def user_signer() -> Signer:
 
 def signing_policy() -> SigningPolicy:
     """Whose signatures count: what `choose` was told, else what the environment says."""
-    return _decided[0] if _decided else team_files.policy_of_environment(key_path().parent)
+    return _decided[0] if _decided else policy_of_environment(key_path().parent)
 
 
 def choose(mode: str, trusted: tuple[str, ...]) -> None:
@@ -117,10 +120,19 @@ def choose(mode: str, trusted: tuple[str, ...]) -> None:
     Raises:
         StoreError: there is no such mode.
     """
-    found = team_files.policy_of_environment(key_path().parent)
+    found = policy_of_environment(key_path().parent)
     if trusted:
         found = replace(found, trusted=trusted)
-    _decided[:] = [team_files.with_mode(found, mode or os.environ.get(team_files.MODE, ""))]
+    _decided[:] = [with_mode(found, mode or os.environ.get(MODE, ""))]
+
+
+def _team() -> Team | None:
+    policy = signing_policy()
+    if policy.mode == "off":
+        return None
+    from kishu_kernel.store.format.team_files import read_team
+
+    return read_team(policy)
 
 
 _decided: list[SigningPolicy] = []

@@ -1,4 +1,4 @@
-"""Where the keys of a team are kept, and what a person chose: read once, when a process begins.
+"""Where the keys of a team are kept: read when a store is opened.
 
 Beside the user's own key (`signing.key_path`) may stand:
 
@@ -6,9 +6,8 @@ Beside the user's own key (`signing.key_path`) may stand:
 - `trusted_keys`: a public key a line, as OpenSSH writes it, and a name: whom he trusts. A line that begins with
   `revoked` takes a key back. KISHU_TRUSTED_KEYS names more keys, or files of such lines (an administrator's).
 
-KISHU_SIGNING is off, on or strict. Without it signatures are on where one of these files is there.
 Law: nothing is created by looking; a private key is made where signatures are on and there is none.
-Neighbours: `team` judges by what is read here; `signing` puts both together.
+Neighbours: `signing_policy` says where; `team` judges by what is read here; `signing` puts both together.
 """
 
 from __future__ import annotations
@@ -17,11 +16,11 @@ import os
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal, cast, get_args
 
 from kishu_kernel.errors import StoreError
 from kishu_kernel.model.dataclass import dataclass, replace
 from kishu_kernel.store.format import key_files
+from kishu_kernel.store.format.signing_policy import SIGNING_KEY, SigningPolicy
 from kishu_kernel.store.format.team import (
     KIND,
     SigningKey,
@@ -33,43 +32,8 @@ from kishu_kernel.store.format.team import (
     signing_key,
 )
 
-Mode = Literal["off", "on", "strict"]
-MODE, SIGNING_KEY, TRUSTED_KEYS = "KISHU_SIGNING", "KISHU_SIGNING_KEY", "KISHU_TRUSTED_KEYS"
 _MOST_BYTES = 1 << 20
 _REVOKED = "revoked"
-
-
-@dataclass(frozen=True, slots=True)
-class SigningPolicy:
-    """What a person chose.
-
-    Attributes:
-        mode: off: only his HMAC signatures count. on: what he writes is sealed, and what those wrote whom he trusts
-            is loaded as his own is. strict: nothing else is.
-        directory: where the files are.
-        key: the file of his private key; None: in the directory.
-        trusted: more public keys, as lines or files of lines.
-    """
-
-    mode: Mode
-    directory: Path
-    key: Path | None = None
-    trusted: tuple[str, ...] = ()
-
-    @property
-    def key_file(self) -> Path:
-        """The file of the private key."""
-        return self.key or self.directory / "signing_key"
-
-    @property
-    def trusted_file(self) -> Path:
-        """The file of the keys that this user trusts."""
-        return self.directory / "trusted_keys"
-
-    def environment(self) -> dict[str, str]:
-        """The variables that say the same to another process of this user."""
-        key = {SIGNING_KEY: str(self.key)} if self.key else {}
-        return {MODE: self.mode, TRUSTED_KEYS: ",".join(self.trusted), **key}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,33 +43,6 @@ class KnownKey:
     key: bytes
     name: str
     revoked: bool = False
-
-
-def policy_of_environment(directory: Path) -> SigningPolicy:
-    """What the environment says, and which files there are.
-
-    Args:
-        directory: of the user's own key.
-
-    Raises:
-        StoreError: KISHU_SIGNING is none of the three.
-    """
-    named = os.environ.get(SIGNING_KEY)
-    trusted = tuple(filter(None, (each.strip() for each in os.environ.get(TRUSTED_KEYS, "").split(","))))
-    found = SigningPolicy("off", directory, Path(named) if named else None, trusted)
-    return with_mode(found, os.environ.get(MODE, ""))
-
-
-def with_mode(policy: SigningPolicy, told: str) -> SigningPolicy:
-    """The policy with a mode that was told; where none was, it is on if there is a key of a team."""
-    mode = told.strip().lower()
-    if not mode:
-        files = policy.key_file, policy.trusted_file
-        there = policy.key or policy.trusted or any(map(os.path.exists, files))  # whatever may be looked at
-        mode = "on" if there else "off"
-    if mode not in get_args(Mode):
-        raise StoreError(f"{MODE} is off, on or strict, and not {told!r}")
-    return replace(policy, mode=cast(Mode, mode))
 
 
 def read_team(policy: SigningPolicy) -> Team | None:

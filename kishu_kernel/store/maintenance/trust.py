@@ -112,7 +112,7 @@ def _sign(store: Environment, identity: StoreIdentity, table: str, keys: list[by
     for key in keys:
         value = txn.get(key, db=store.tables[table])
         body, trusted = (None, False) if value is None else rows.look(table, key, value)
-        if body is not None and not trusted:
+        if body is not None and not (trusted and signatures.is_signed(table, key, value or b"")):
             txn.put(key, signatures.signed(table, key, body), db=store.tables[table])
 
 
