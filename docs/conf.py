@@ -26,8 +26,10 @@ include_patterns += [
 exclude_patterns = ["benchmarks/results/figures.md"]
 
 myst_heading_anchors = 3
+default_role = "code"  # docstrings have names between single backticks
 nb_execution_mode = "off"  # the notebooks have their outputs; a test runs them
 autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented"
 autodoc_member_order = "bysource"
 
 html_theme = "furo"
