@@ -5,6 +5,7 @@ import random
 import struct
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from kishu_kernel.errors import LoadError
 from kishu_kernel.process.native import WALKER
-from kishu_kernel.store.format import palette, shuffled
+from kishu_kernel.store.format import palette, shuffled, zstd
 from kishu_kernel.store.format.compression import HEADER_SIZE, MIN_SIZE, compress, decompress, raw_size, stored_size
 from kishu_kernel.store.lmdb_store import LmdbStore
 from tests.support.harness import Notebook
@@ -207,6 +208,22 @@ assert before == (random.getstate(), dict(os.environ), list(sys.path), list(sys.
 """
     environment = {**os.environ, "PYTHONPATH": ":".join(filter(None, sys.path))}
     subprocess.run([sys.executable, "-c", code], check=True, env=environment)
+
+
+@pytest.mark.parametrize("library", ["compression.zstd", "backports.zstd", "zstandard"])
+def test_each_zstd_says_what_is_wrong(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last one was needed before, and is there where an environment is older."""
+    module = pytest.importorskip(library)
+    monkeypatch.setattr(zstd, "_library", lambda: module)
+    monkeypatch.setattr(zstd, "_local", threading.local())
+    content = b"to be or not to be " * 9999
+    for frame in (zstd.compress(content), zstd.compress(memoryview(content), level=3)):
+        assert zstd.decompress(memoryview(frame), len(content)) == content
+        for wrong in (b"", frame[:-1], frame + b"more", b"none" + frame):
+            with pytest.raises(ValueError, match=r"\w"):
+                zstd.decompress(wrong, len(content))
+        with pytest.raises(ValueError, match="longer"):
+            zstd.decompress(frame, len(content) - 1)
 
 
 # --- shuffled items
