@@ -299,3 +299,33 @@ def test_keys_are_read_as_openssh_writes_them(tmp_path: Path) -> None:
 def test_what_is_no_key_is_refused(line: str) -> None:
     with pytest.raises(ValueError, match="it is no"):
         public_key(line)
+
+
+def test_who_can_write_to_the_remote_gets_nothing_loaded(hers: Path, tmp_path: Path) -> None:
+    """Mallory makes whole, well-formed objects of a remote: his clone, with what he wants, pushed."""
+    remote, his, evil, other = memory_remote(), tmp_path / "his", tmp_path / "evil", tmp_path / "other"
+    push(hers, remote)
+    clone(remote, his)
+    clone(remote, evil)
+    mallory = MALLORY.signer(ALICE)
+    add(other, 3, data=b"evil" * 100, signer=ALICE.signer())  # of another history of hers
+    for table in (*TABLES, "chunks", "packed"):
+        put(evil, table, rows(other, table))
+    store = LmdbStore(evil, signer=mallory)
+    store.amend(replace(store.checkpoint(checkpoint_id(1)), code="evil()"), {})
+    store.commit(trivial(2, "evil()"), [payload(b"evil")], {})
+    store.commit(trivial(4, "evil()"), [payload(b"evil")], {"branch/main": checkpoint_id(4)})
+    store.close()
+    push(evil, remote)
+    pull(his, remote, signer=BOB.signer(ALICE))
+    assert by(his, BOB.signer(ALICE)) == {
+        1: ("person a", True),
+        2: ("person a", True),
+        3: ("", False),
+        4: (fingerprint(MALLORY.key.public), False),
+    }
+    assert loaded(his, BOB.signer(ALICE)) == {1, 2}
+    fresh = tmp_path / "fresh"
+    clone(remote, fresh)
+    assert loaded(fresh, BOB.signer(ALICE)) == set()  # what he wrote in the places of hers is his
+    assert trust_of(fresh, BOB.signer(ALICE)).trusted_checkpoints == 0

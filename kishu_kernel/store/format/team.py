@@ -90,8 +90,12 @@ class Team:
         if known is None:
             if len(self._seen) >= _REMEMBERED:
                 self._seen.clear()
-            known = self._seen[asked] = _verifies(*asked)
+            known = self._seen[asked] = _verifies(seal.signer, seals.message(asked[1]), seal.signature)
         return known
+
+    def vouches(self, key: bytes, message: bytes, signature: bytes) -> bool:
+        """Whether somebody whom this user trusts has signed a message."""
+        return key in self._trusted and _verifies(key, message, signature)
 
     def trusts(self, seal: Seal) -> bool:
         """Whether this user trusts those whose seal it is."""
@@ -170,12 +174,12 @@ def new_signing_key() -> tuple[SigningKey, bytes]:
     return SigningKey(made), made.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, plain)
 
 
-def _verifies(key: bytes, root: bytes, signature: bytes) -> bool:
+def _verifies(key: bytes, message: bytes, signature: bytes) -> bool:
     public_key_class = _cryptography("Ed25519PublicKey")
     from cryptography.exceptions import InvalidSignature
 
     try:
-        public_key_class.from_public_bytes(key).verify(signature, seals.message(root))
+        public_key_class.from_public_bytes(key).verify(signature, message)
     except (InvalidSignature, ValueError):
         return False
     return True

@@ -5,7 +5,9 @@ secret (`Link.encryption`) uses no other there, and nothing that is not encrypte
 have things encrypted for himself.
 
 The object `recipients` is an age file (age-encryption.org/v1), which any of the recipients can open with `age -d`; in
-it is JSON {"kishu-kernel recipients": 1, "secret": 64 hex digits, "recipients": [age1...]}.
+it is JSON {"kishu-kernel recipients": 1, "secret": 64 hex digits, "recipients": [age1...]}; and, where who wrote it
+has a key for signatures, "signer", the public one, and "signature": of "kishu-kernel recipients 1", a zero byte, and
+the secret.
 Neighbours: `encrypted_objects` encrypts with the secret.
 """
 
@@ -20,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from kishu_kernel.errors import NotThereError, RemoteError, StoreError
 from kishu_kernel.model.dataclass import replace
 from kishu_kernel.store.format import key_files, schema
-from kishu_kernel.store.format.signing import key_path
+from kishu_kernel.store.format.signing import key_path, user_signer
 from kishu_kernel.store.remote import layout
 from kishu_kernel.store.remote.encrypted_objects import SECRET_BYTES, EncryptedObjects
 from kishu_kernel.store.remote.link import Link, new_link, read_link, write_link
@@ -34,6 +36,7 @@ IDENTITY, RECIPIENTS = "KISHU_AGE_IDENTITY", "KISHU_REMOTE_RECIPIENTS"
 _FORMAT_KEY = "kishu-kernel recipients"
 _MOST_BYTES = 1 << 20
 _SECRET_KEY = "AGE-SECRET-KEY-"
+_CONTEXT = b"kishu-kernel recipients 1\0"
 _PAGE = 4096
 
 
@@ -94,10 +97,13 @@ def opened(objects: Objects, link: Link | None) -> Objects:
         if seen:
             raise _exchanged(objects)
         return objects
-    secret, _ = _decrypted(objects, stored)
-    found = EncryptedObjects(objects, secret)
+    wrapped = _decrypted(objects, stored)
+    found = EncryptedObjects(objects, wrapped.secret)
     if seen and found.encryption != seen.encryption:
         raise _exchanged(objects)
+    team = user_signer().team
+    if not seen and team and team.strict and not wrapped.is_vouched_for:
+        raise _prepared(objects)
     return found
 
 
@@ -162,7 +168,7 @@ def _begun(store: Environment, objects: Objects, link: Link, named: list[str]) -
     """A remote to which this store pushes for the first time.
 
     What it will be is remembered before anything is sent, so that an interrupted push knows its own secret again. One
-    that this store has not drawn is not used: everything would be encrypted for whoever has put it there.
+    that neither this store nor somebody trusted has drawn is not used: all would be encrypted for who has put it there.
     """
     stored = _stored(objects)
     if stored is None:
@@ -177,21 +183,19 @@ def _begun(store: Environment, objects: Objects, link: Link, named: list[str]) -
         store.write(lambda txn: write_link(txn, store.tables, link), _PAGE)
         if not objects.create(NAME, stored):
             stored = objects.get(NAME)
-    secret, _ = _decrypted(objects, stored)
-    found = EncryptedObjects(objects, secret)
-    if found.encryption != link.encryption:
-        raise RemoteError(
-            f"the remote {objects.url} was prepared by somebody else, who could read what is sent: push to another "
-            "address, or clone it, if you know whose it is"
-        )
+    wrapped = _decrypted(objects, stored)
+    found = EncryptedObjects(objects, wrapped.secret)
+    if found.encryption != link.encryption and not wrapped.is_vouched_for:
+        raise _prepared(objects)
     return found
 
 
 def _add(found: EncryptedObjects, objects: Objects, named: list[str]) -> None:
     """Let more people read it."""
-    secret, known = _decrypted(objects, objects.get(NAME))
-    if set(named) - set(known) and EncryptedObjects(objects, secret).encryption == found.encryption:
-        objects.put(NAME, _closed(secret, list(dict.fromkeys([*known, *named]))))
+    wrapped = _decrypted(objects, objects.get(NAME))
+    is_it = EncryptedObjects(objects, wrapped.secret).encryption == found.encryption
+    if is_it and set(named) - set(wrapped.recipients):
+        objects.put(NAME, _closed(wrapped.secret, list(dict.fromkeys([*wrapped.recipients, *named]))))
 
 
 def _stored(objects: Objects) -> bytes | None:
@@ -211,12 +215,26 @@ def _closed(secret: bytes, recipients: list[str]) -> bytes:
             raise RemoteError(
                 f"{each} is no public key of age: one begins with age1, `jupyter kishu keys` shows yours"
             ) from error
-    content = schema.dump_json({_FORMAT_KEY: 1, "secret": secret.hex(), "recipients": recipients})
-    return bytes(pyrage.encrypt(content, keys))
+    content = {_FORMAT_KEY: 1, "secret": secret.hex(), "recipients": recipients}
+    team = user_signer().team
+    if team and team.own:
+        content |= {"signer": team.own.public.hex(), "signature": team.own.sign(_CONTEXT + secret).hex()}
+    return bytes(pyrage.encrypt(schema.dump_json(content), keys))
 
 
-def _decrypted(objects: Objects, stored: bytes) -> tuple[bytes, list[str]]:
-    """The secret, and who has it."""
+class _Wrapped(NamedTuple):
+    """What is in the object.
+
+    Attributes:
+        is_vouched_for: somebody whom this user trusts, or he himself, has signed the secret.
+    """
+
+    secret: bytes
+    recipients: list[str]
+    is_vouched_for: bool
+
+
+def _decrypted(objects: Objects, stored: bytes) -> _Wrapped:
     own = own_identity()
     if own is None:
         raise RemoteError(
@@ -237,9 +255,19 @@ def _decrypted(objects: Objects, stored: bytes) -> tuple[bytes, list[str]]:
         secret, known = bytes.fromhex(found["secret"]), [str(each) for each in found["recipients"]]
         if len(secret) != SECRET_BYTES:
             raise ValueError("its secret has another length")
+        signer, signature = bytes.fromhex(found.get("signer", "")), bytes.fromhex(found.get("signature", ""))
     except (ValueError, KeyError, TypeError, AttributeError, StoreError) as error:
         raise RemoteError(f"the list of recipients of the remote {objects.url} is damaged ({error!r})") from error
-    return secret, known
+    team = user_signer().team
+    vouched = team is not None and team.vouches(signer, _CONTEXT + secret, signature)
+    return _Wrapped(secret, known, vouched)
+
+
+def _prepared(objects: Objects) -> RemoteError:
+    return RemoteError(
+        f"the remote {objects.url} was prepared by somebody whom you do not trust, and who could read what is sent: "
+        "push to another address, or `jupyter kishu trust --key` who it was"
+    )
 
 
 def _not_encrypted(objects: Objects) -> RemoteError:

@@ -14,6 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kishu_kernel.errors import RemoteError
+from kishu_kernel.store.format.signing import KEY_FILE, user_signer
+from kishu_kernel.store.format.team import public_line
 from kishu_kernel.store.remote import layout, recipients
 from kishu_kernel.store.remote.clone import clone
 from kishu_kernel.store.remote.encrypted_objects import BLOCK, EncryptedObjects
@@ -202,9 +204,34 @@ def test_nothing_is_sent_to_a_place_that_somebody_has_prepared(here: Path, plain
     set_remote(here, None)
     plain.put(recipients.NAME, stranger.get(recipients.NAME))
     counted = Failing(plain)
-    with pytest.raises(RemoteError, match="was prepared by somebody else, who could read what is sent"):
+    with pytest.raises(RemoteError, match="was prepared by somebody whom you do not trust, and who could read"):
         push(here, counted, recipients=[own])
     assert counted.sent == 0
+
+
+def test_a_place_that_a_trusted_one_has_prepared_is_used(
+    here: Path, tmp_path: Path, plain: Objects, own: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "alice").mkdir(0o700)
+    monkeypatch.setenv(KEY_FILE, str(tmp_path / "alice" / "key"))
+    monkeypatch.setenv("KISHU_SIGNING", "on")
+    hers = tmp_path / "hers"
+    add(hers, 9)
+    with pytest.raises(RemoteError):
+        push(hers, Failing(plain, 4), recipients=[own])  # its keys are there, and no head
+    team = user_signer().team
+    assert team is not None
+    assert team.own is not None
+    monkeypatch.setenv(KEY_FILE, str(tmp_path / "key"))
+    monkeypatch.setenv("KISHU_SIGNING", "strict")
+    for known, is_trusted in (("", False), (public_line(team.own.public), True)):
+        monkeypatch.setenv("KISHU_TRUSTED_KEYS", known)
+        for work in (lambda: push(here, plain, recipients=[own]), lambda: clone(plain, tmp_path / "there")):
+            if is_trusted:
+                work()
+            else:
+                with pytest.raises(RemoteError, match="was prepared by somebody whom you do not trust"):
+                    work()
 
 
 def test_a_history_that_is_not_encrypted_does_not_become_so(here: Path, plain: Objects, own: str) -> None:
