@@ -36,7 +36,7 @@ from kishu_kernel.store.disk.chunk_writer import ChunkWriter
 from kishu_kernel.store.disk.environment import MAP_SIZE
 from kishu_kernel.store.disk.identity import StoreIdentity
 from kishu_kernel.store.disk.record_cache import RecordCache
-from kishu_kernel.store.disk.rows import check_refs, decoded, items, readable
+from kishu_kernel.store.disk.rows import check_refs, decoded, items, not_brought, readable
 from kishu_kernel.store.format import chunks, compression, schema, torn_reads
 from kishu_kernel.store.format.checkpoints import EncodedRecord
 from kishu_kernel.store.format.schema import Manifest
@@ -239,7 +239,8 @@ class LmdbStore:
         with self._reading(LoadError) as txn:
             data = txn.get(key, db=self._tables["versions"])
             if data is None:
-                raise LoadError(f"the store holds no {', '.join(version.names)} of {version.checkpoint}")
+                where = not_brought(txn, self._tables, self._environment.path)
+                raise LoadError(f"the store holds no {', '.join(version.names)} of {version.checkpoint}{where}")
             value = bytes(data)
             manifest = schema.decode_manifest(schema.without_signature(value))
             made = txn.get(schema.made_key(manifest.made), db=self._tables["meta"])

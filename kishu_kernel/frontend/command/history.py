@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
@@ -33,7 +34,11 @@ from kishu_kernel.model.amounts import counted
 from kishu_kernel.store.catalog import named_stores
 
 if TYPE_CHECKING:
+    from kishu_kernel.history.graph import Lookup
+    from kishu_kernel.model import CheckpointId
     from kishu_kernel.store.maintenance.bundle_export import Extract
+
+Result = TypeVar("Result")
 
 NOTEBOOK = ".ipynb"
 
@@ -233,9 +238,9 @@ def _export_bundle(path: Path, file: Path, target: str | None, force: bool) -> t
 
     if os.path.lexists(file) and not force:
         raise StoreError(f"{file} already exists: --force replaces it")
-    extract = _extract(path, target) if target else None
+    wanted = _extract(path, target) if target else None
     with ProgressBar(f"Writing {file.name}") as bar:
-        content = export_history(path, file, extract, bar)
+        content = export_history(path, file, wanted, bar)
     quoted = shlex.quote(printable(file.name))
     values = {"path": os.path.abspath(file), **tables.content_json(content)}
     return values, f"{printable(file)}: {tables.content_text(content)}. To import it: jupyter kishu import {quoted}"
@@ -243,8 +248,14 @@ def _export_bundle(path: Path, file: Path, target: str | None, force: bool) -> t
 
 def _extract(path: Path, target: str) -> Extract:
     """Returns what belongs to one state of a store."""
-    from kishu_kernel.history.targets import own_heads, resolve
     from kishu_kernel.session.bundle_extract import extract
+
+    return in_state(path, target, extract)
+
+
+def in_state(path: Path, target: str, work: Callable[[Lookup, CheckpointId], Result]) -> Result:
+    """Returns what is found for a state of a store."""
+    from kishu_kernel.history.targets import own_heads, resolve
     from kishu_kernel.store.format.validation import cycles
 
     repair = f"repair it with `jupyter kishu fsck --repair {path}` first"
@@ -257,7 +268,7 @@ def _extract(path: Path, target: str) -> Extract:
         head = max(heads, key=lambda id: known[id].timestamp, default=None)
         try:
             found = resolve(target, head=head, refs=refs, find=store.find, lookup=known.__getitem__)
-            return extract(known.__getitem__, found)
+            return work(known.__getitem__, found)
         except KeyError as error:
             raise StoreError(f"the history in {path} lacks the state {error.args[0]}: {repair}") from error
 

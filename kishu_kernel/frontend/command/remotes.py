@@ -14,13 +14,14 @@ import click
 
 from kishu_kernel.errors import RemoteError
 from kishu_kernel.frontend.command import tables
-from kishu_kernel.frontend.command.history import store_argument
+from kishu_kernel.frontend.command.history import in_state, store_argument
 from kishu_kernel.frontend.command.terminal import ProgressBar, base_of, directory_option, examples, json_option
 from kishu_kernel.frontend.printable import printable
 from kishu_kernel.model.amounts import counted, size
 from kishu_kernel.store.catalog import named_stores
 
 if TYPE_CHECKING:
+    from kishu_kernel.store.remote.clone import Choose
     from kishu_kernel.store.remote.objects import RemoteObjects
 
 _NAMES = 10
@@ -117,22 +118,34 @@ def pull(ctx: click.Context, name: str, directory: Path | None, for_programs: bo
 )
 @click.argument("url")
 @click.option("--notebook", type=click.Path(dir_okay=False), help="Make it the history of this notebook.")
+@click.option("--at", "target", help="Bring the values of this state alone; `pull` brings the rest.")
+@click.option("--names", help="With --at: of these variables alone, like df,model.")
 @directory_option
 @json_option
 @click.pass_context
-def clone(ctx: click.Context, url: str, notebook: str | None, directory: Path | None, for_programs: bool) -> None:
+def clone(
+    ctx: click.Context,
+    url: str,
+    notebook: str | None,
+    target: str | None,
+    names: str | None,
+    directory: Path | None,
+    for_programs: bool,
+) -> None:
     """Make a store here of the history at URL.
 
     In the notebook, `%kishu resume` then goes to where it ended. Nothing of it is run or trusted; what somebody else
     wrote can only be read until you accept it: see `trust`. With your own key (KISHU_KEY_FILE) it is yours everywhere.
     """
+    if names and not target:
+        raise click.UsageError("--names needs --at.", ctx)
     base = base_of(ctx, directory)
     from kishu_kernel.store.catalog.receive_clone import receive_clone
     from kishu_kernel.store.remote.objects import connect
 
     remote = connect(url, make=False)
     with ProgressBar(f"Cloning {remote.url}") as bar:
-        path, got = receive_clone(base, remote, notebook, bar)
+        path, got = receive_clone(base, remote, notebook, bar, _choice(target, names))
     if for_programs:
         counts = {"checkpoints": got.checkpoints, "versions": got.versions, "bytes": got.bytes}
         values = {"name": path.name, "path": str(path), "notebook": notebook, "url": remote.url}
@@ -186,6 +199,16 @@ def remote(
     else:
         seen = f"its push {link.number} was seen last" if link.number else "nothing was pushed yet"
         click.echo(f"{printable(link.url)}: {seen}; this machine is {printable(link.label)} there")
+
+
+def _choice(target: str | None, names: str | None) -> Choose | None:
+    """Returns what says whose values a clone brings; None for all."""
+    if target is None:
+        return None
+    from kishu_kernel.session.bundle_extract import chosen
+
+    wanted = [each.strip() for each in (names or "").split(",") if each.strip()]
+    return lambda path: in_state(path, target, lambda lookup, id: chosen(lookup, id, wanted))
 
 
 def _sweep(there: RemoteObjects, for_programs: bool) -> None:

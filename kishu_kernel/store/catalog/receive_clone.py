@@ -9,18 +9,23 @@ from pathlib import Path
 
 from kishu_kernel.store.catalog.paths import slug
 from kishu_kernel.store.catalog.receive_bundle import cleared_place, free_place, give_to
-from kishu_kernel.store.remote.clone import clone
+from kishu_kernel.store.remote.clone import Choose, clone
 from kishu_kernel.store.remote.objects import Objects
 from kishu_kernel.store.remote.pull import Progress, Pulled
 
 
 def receive_clone(
-    base: Path, objects: Objects, notebook: str | None = None, progress: Progress | None = None
+    base: Path,
+    objects: Objects,
+    notebook: str | None = None,
+    progress: Progress | None = None,
+    choose: Choose | None = None,
 ) -> tuple[Path, Pulled]:
     """Make a store of a remote, in `base`. O(bytes).
 
     Args:
         notebook: the one whose history it becomes; None for none.
+        choose: as of `clone`.
 
     Returns:
         The directory of the store, and what is in it.
@@ -32,7 +37,7 @@ def receive_clone(
     """
     name = slug(objects.url.rstrip("/").rpartition("/")[2])
     path = free_place(base, name) if notebook is None else cleared_place(base, notebook)
-    found = clone(objects, path, progress)
+    found = clone(objects, path, progress, choose)
     if notebook is not None:
         give_to(path, notebook)
     return path, found

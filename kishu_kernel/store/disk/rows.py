@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from kishu_kernel.errors import StoreError
 from kishu_kernel.model import Checkpoint
@@ -58,3 +59,11 @@ def readable(
         except StoreError:
             continue
         yield checkpoint
+
+
+def not_brought(txn: Transaction[Any], tables: Mapping[str, _Database], path: Path) -> str:
+    """Says where a value may be that is not here, if only some were brought; else nothing."""
+    link = txn.get(schema.REMOTE_KEY, db=tables["meta"])
+    if link is None or not schema.load_json(bytes(link)).get("partial"):
+        return ""
+    return f", but its remote may: `jupyter kishu pull {path}` brings what is there"

@@ -5,20 +5,27 @@ Neighbours: `pull` fills it; `catalog.receive_clone` says where it stands.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from kishu_kernel.errors import StoreError
+from kishu_kernel.model import Version
+from kishu_kernel.model.dataclass import replace
 from kishu_kernel.store.disk import environment_pool
 from kishu_kernel.store.maintenance.new_store import appearing
 from kishu_kernel.store.remote.objects import Objects
 from kishu_kernel.store.remote.pull import Progress, Pulled, pull
 
+Choose = Callable[[Path], Collection[Version]]
+"""Given a store that has all records and no values, says whose values to bring."""
 
-def clone(objects: Objects, path: Path, progress: Progress | None = None) -> Pulled:
+
+def clone(objects: Objects, path: Path, progress: Progress | None = None, choose: Choose | None = None) -> Pulled:
     """Make a store of a remote. O(bytes). The remote is its own from then on.
 
     Args:
         path: of the new store; there is none yet.
+        choose: says what to bring; None: all.
 
     Raises:
         RemoteError: as of `pull`. Nothing is left behind.
@@ -28,7 +35,12 @@ def clone(objects: Objects, path: Path, progress: Progress | None = None) -> Pul
         with appearing(path) as place:
             environment = environment_pool.acquire(place, sync=False)  # nobody sees the store before it is whole
             try:
-                found = pull(place, objects, progress)
+                if choose is None:
+                    found = pull(place, objects, progress)
+                else:
+                    records = pull(place, objects, only=())
+                    brought = pull(place, objects, progress, only=choose(place))
+                    found = replace(brought, checkpoints=records.checkpoints, names=records.names)
                 environment.make_durable()
             finally:
                 environment_pool.release(environment)

@@ -40,6 +40,7 @@ class Link:
         began: when it began, in seconds since the epoch.
         received: branches, tags and heads that a pull set, and where.
         encryption: tells the secret with which the remote is encrypted; empty where it is not.
+        partial: only some values were brought; the others are there, and a pull brings them.
     """
 
     url: str
@@ -54,6 +55,7 @@ class Link:
     began: float = 0.0
     received: Mapping[str, CheckpointId] = field(default_factory=dict)
     encryption: str = ""
+    partial: bool = False
 
     def seen(self, number: int, head: Head, segments: Iterable[str], encryption: str) -> Link:
         """The same, after what the remote holds at a head was read, and these segments are here, too."""

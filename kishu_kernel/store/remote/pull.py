@@ -8,12 +8,12 @@ transaction.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kishu_kernel.errors import LoadError, RemoteError, StoreError
-from kishu_kernel.model import CheckpointId
+from kishu_kernel.model import CheckpointId, Version
 from kishu_kernel.model.dataclass import dataclass, replace
 from kishu_kernel.store.disk import environment_pool
 from kishu_kernel.store.disk.identity import StoreIdentity
@@ -80,6 +80,7 @@ def pull(
     signer: Signer | None = None,
     *,
     in_use: bool = False,
+    only: Collection[Version] | None = None,
 ) -> Pulled:
     """Pull what a remote holds into a store. O(records) to compare, and O(bytes that the store lacks).
 
@@ -88,6 +89,7 @@ def pull(
         objects: the remote; it becomes that of the store, if that is empty.
         signer: knows what this user trusts.
         in_use: a kernel has the store open, so that no branch moves that it may stand on.
+        only: the versions whose values are brought; None: all.
 
     Raises:
         RemoteError: it cannot be reached or read, is empty, or is another history's.
@@ -97,7 +99,7 @@ def pull(
         clean, store.free_of_orphans = store.free_of_orphans, False
         for _ in range(ATTEMPTS):
             try:
-                found = _Pull(store, objects, progress, StoreIdentity(signer or user_signer()), in_use).run()
+                found = _Pull(store, objects, progress, StoreIdentity(signer or user_signer()), in_use).run(only)
             except _ChangedError:
                 continue
             except LoadError as error:
@@ -120,7 +122,7 @@ class _Pull:
         self._identity = identity
         self._in_use = in_use
 
-    def run(self) -> Pulled:
+    def run(self, only: Collection[Version] | None) -> Pulled:
         known, empty = self._linked()
         link = known or new_link(self._objects.url)
         self._objects = opened(self._objects, known)
@@ -131,16 +133,20 @@ class _Pull:
             raise RemoteError(
                 f"the remote {self._objects.url} is not that of this history: `jupyter kishu clone` makes a store of it"
             )
-        wanted, local = self._wanted(digests_at(link.segments, holdings), holdings)
+        wanted, local = self._wanted(digests_at(link.segments, holdings), holdings, link.partial)
         values = dict(read_rows(self._objects, holdings, wanted))
         parents, named = self._checked(values)
         values = {row: value for row, value in values.items() if self._is_taken(row, values, local)}
+        if only is not None:
+            keys = {schema.version_key(each) for each in only}
+            values = {row: value for row, value in values.items() if row[0] != "versions" or row[1] in keys}
         digests = {digest for row in values for digest in named.get(row, ())}
         chunks, size = self._fetch(holdings, digests)
         refs = self._refs(link, holdings, parents)
         received = {name: id for name, id in link.received.items() if refs["before"].get(name) == id}
         link = link.seen(holdings.number, holdings.head, holdings.segments, encryption_of(self._objects))
-        link = replace(link, segments=still_named(link.segments, holdings), received={**received, **refs["set"]})
+        segments = still_named(link.segments, holdings)
+        link = replace(link, segments=segments, received={**received, **refs["set"]}, partial=only is not None)
         self._store.write(
             lambda txn: self._put(txn, values, local, digests, refs, (known, link)),
             sum(map(len, values.values())) + _PAGE * len(values),
@@ -159,7 +165,9 @@ class _Pull:
 
     # -- what is missing here
 
-    def _wanted(self, base: dict[RowKey, bytes], holdings: Holdings) -> tuple[list[RowKey], dict[RowKey, bytes]]:
+    def _wanted(
+        self, base: dict[RowKey, bytes], holdings: Holdings, partial: bool
+    ) -> tuple[list[RowKey], dict[RowKey, bytes]]:
         """The rows to read, and what stands in their places here."""
         wanted, local = [], {}
         with self._store.reading() as txn:
@@ -167,7 +175,7 @@ class _Pull:
                 table, key = row
                 value = txn.get(key, db=self._tables[table])
                 if value is None:
-                    if row not in base or table == "checkpoints":  # else it was here, and was dropped
+                    if row not in base or table == "checkpoints" or partial:  # else it was here, and was dropped
                         wanted.append(row)
                     continue
                 here = layout.body_digest(table, bytes(value))

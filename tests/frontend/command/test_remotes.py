@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import socket
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from kishu_kernel.model import SessionId
+from kishu_kernel.errors import LoadError
+from kishu_kernel.model import SessionId, Version
+from kishu_kernel.store import LmdbStore
 from kishu_kernel.store.catalog.assignment import claim_store
 from kishu_kernel.store.catalog.running_kernels import FORK, Announcement
 from tests.frontend.command.commanding import in_json, ok, refused, run, write_notebook
@@ -129,3 +132,30 @@ def test_a_copy_for_another_notebook_is_pushed_nowhere(here: Path, tmp_path: Pat
     assert "has no remote yet" in refused("push", copy, "--dir", here)
     assert "holds another history" in refused("push", copy, url, "--dir", here)
     assert ok("push", notebook, "--dir", here) == f"{url} has all of it.\n"
+
+
+def test_of_a_clone_of_one_state_only_that_travels_and_a_pull_brings_the_rest(
+    here: Path, tmp_path: Path, url: str
+) -> None:
+    notebook, there = tmp_path / "work" / "analysis.ipynb", tmp_path / "there"
+    ok("push", notebook, url, "--dir", here)
+    mine = Path(in_json("remote", notebook, "--dir", here)["path"])
+    assert "--names needs --at" in run("clone", url, "--names", "x", "--dir", there).output
+    assert "no variable z" in refused("clone", url, "--at", "HEAD~1", "--names", "z", "--dir", there)
+    assert "nothing" in refused("clone", url, "--at", "nothing", "--dir", there)
+    assert list(there.iterdir()) == []
+    got = in_json("clone", url, "--at", "HEAD~1", "--names", "x", "--dir", there)
+    assert (got["checkpoints"], got["versions"]) == (2, 1)
+    assert got["bytes"] < 400_000
+    path = Path(got["path"])
+    now = values(path)
+    assert now[checkpoint_id(1)] == values(mine)[checkpoint_id(1)]
+    assert now[checkpoint_id(2)][:4] == values(mine)[checkpoint_id(2)][:4]  # type: ignore[index]
+    with closing(LmdbStore(path)) as store, pytest.raises(LoadError, match="its remote may: `jupyter kishu pull"):
+        store.load(Version(("x",), checkpoint_id(2)))
+    add(path, 3)
+    assert "1 state" in ok("push", path, "--dir", there)
+    assert "1 payload" in ok("pull", path, "--dir", there)
+    ok("pull", notebook, "--dir", here)
+    assert values(path) == values(mine)
+    assert "has nothing that is not here" in ok("pull", path, "--dir", there)
