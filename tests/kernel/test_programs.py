@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from tests.support import describer, forked_describer, settings_told
 from tests.support.made_programs import programs
-from tests.support.programs import DOUBT, Model, Target, without_gaps
+from tests.support.programs import ANEW, DOUBT, Model, Target, without_gaps
 from tests.support.soak import often
 from tests.support.themes import ARRAYS, CLASSES, CONTAINERS, FRAMES, FUNCTIONS, OPAQUE
 from tests.support.themes_around import (
@@ -39,18 +41,29 @@ from .driver import Kernel, environment_of
 
 PROGRAMS = int(os.environ.get("KISHU_PROGRAMS", "2000")) // 200
 SEED = int(os.environ.get("KISHU_SEED", "0"))
-AFTERWARDS = ("%restart", "%resume", "%checkout 9", "%redo", "%checkout 20", "%start", "%checkout")
+AFTERWARDS = (
+    *("%restart", "%resume", "%checkout 9", "%take 3 5", "%redo", "%checkout 20", "%start", "%checkout"),
+    *("%fork 7", "%take 2 4", "%take 9 2 copy", "on_its_way = [1]", "%undo 2", "%checkout 3"),
+)
 THEMES = (
     *(CONTAINERS, ARRAYS, FRAMES, CLASSES, FUNCTIONS, OPAQUE, SETTINGS, CLASSES_IN_USE),
     *(VIEWS, OWN_DICT, LIBRARY_OBJECTS, REGISTRATIONS, SHELL, MODULES),
 )
+LEFT_OUT = "Not brought back"
+"""Begins what a kernel says that began in a state of which it has not all."""
+MOVING = re.compile(r"_{1,3}|Out")
+"""What is bound to the last results, whichever these are."""
+
 ASKED_HERE = 5
 """Of so many looks at a state one asks the kernel itself, too."""
 
 USUAL = settings_told.settings({})
 """What a library is set to that a kernel has not imported."""
 
-Seen = dict[str, describer.Description]
+Seen = dict[str, Any]
+
+Begin = Callable[[str | None], Kernel]
+"""Starts a kernel; in this state, STORE@TARGET, of a store."""
 
 
 @dataclass
@@ -60,7 +73,7 @@ class RealPlayer:
     A forked child of the kernel tells it, so that no state is what it is because somebody looked.
     """
 
-    kernel: Kernel
+    begin: Begin
     model: Model = field(default_factory=Model)
     states: dict[Target, Seen] = field(default_factory=dict)
     tags: dict[str, Target] = field(default_factory=dict)
@@ -69,8 +82,13 @@ class RealPlayer:
     asked: int = 0
     compared: int = 0
     refused: int = 0
+    taken: int = 0
+    forks: int = 0
+    start_at: Target = None
+    """The state in which its kernel begins, each time."""
 
     def __post_init__(self) -> None:
+        self.kernel = self.begin(None)
         self.states[None] = self.look()
 
     def look(self) -> Seen:
@@ -99,6 +117,10 @@ class RealPlayer:
             self.add(self.kernel.done("status")["head"], self.look())
         elif word == "%restart":
             self.restart()
+        elif word == "%fork":
+            self.fork(int(rest or 1))
+        elif word == "%take":
+            self.take(*rest.split())
         elif word in ("%branch", "%tag"):
             if self.model.head is not None:
                 self.kernel.done(word[1:], name=rest, target=self.model.head)
@@ -115,11 +137,70 @@ class RealPlayer:
         self.model.note_bare(id, state["variables"])
 
     def restart(self) -> None:
+        self.await_written()
+        self.kernel.restart(kill=len(self.model.heads) % 2 == 1)
+        self.begun()
+
+    def await_written(self) -> None:
         while self.kernel.done("status")["pending"]:
             pass
-        self.kernel.restart(kill=len(self.model.heads) % 2 == 1)
+
+    def fork(self, number: int) -> None:
+        """Another kernel begins in a state, and goes on from there; this one ends when that stands."""
+        if not self.model.made:
+            return
+        target = self.model.made[-1 - (number - 1) % len(self.model.made)]
+        self.await_written()
+        store = self.kernel.done("status")["store"]["path"]
+        former, self.kernel = self.kernel, self.begin(f"{store}@{target}")
+        former.close()
+        self.start_at = target
+        self.forks += 1
+        self.begun()
+
+    def begun(self) -> None:
+        """A new kernel is there: it stands where it is to begin, without what it tells that it has not."""
         self.model.restart()
-        self.same(self.states[None], self.look(), "a new kernel is not empty")
+        if self.start_at is not None:
+            self.model.move(self.start_at)
+        status = self.kernel.done("status")
+        self.check(status["head"] == self.start_at, "it begins elsewhere")
+        if any(each.startswith(LEFT_OUT) for each in status["warnings"]):
+            self.told.append(f"    # {status['warnings']}")
+        else:
+            self.same(self.states[self.start_at], self.look(), "a new kernel is not in its state")
+
+    def take(self, number: str, place: str, *how: str) -> None:
+        """One variable as it was elsewhere, and the rest stays; what it is then is a state like others."""
+        target = self.model.made[-1 - (int(number) - 1) % len(self.model.made)] if self.model.made else None
+        there = [] if target is None else self.kernel.done("show", target=target)["variables"]
+        names = sorted(each["name"] for each in there if re.fullmatch(r"(?!_\d)\w+", each["name"]))
+        if not names:
+            return
+        name = names[int(place) % len(names)]
+        copies = {name: f"{name}_copy{len(self.model.made)}"} if how else {}
+        self.told[-1] += f"        # {name} of {target}"
+        before = self.look()
+        reply = self.kernel.request("take", names=[name], target=target, replay="auto", **{"as": copies})
+        if reply["status"] != "ok":
+            self.told.append(f"    # refused: {reply['evalue']}")
+            self.same(before, self.look(), "a refused take changed something")
+            return
+        now, new = self.look(), copies.get(name, name)
+        if reply["applied"]:
+            self.add(reply["head"], now)
+        then = without_gaps(self.states[target]["alone"][name])
+        wrong = describer.differences(then, describer.renamed(without_gaps(now["alone"].get(new, {})), new, name))
+        if any(note.startswith(f"{new} {ANEW}") for note in reply["plan"]["notes"]):
+            wrong = [each for each in wrong if not each.startswith(f"{name}.__class__")]
+        self.check(not wrong, "\n".join([f"{name} is not what it was", *wrong]))
+        came = {new, *reply["along"]}
+        if came.isdisjoint(before["classes"].keys() | now["classes"].keys()):  # else others are told otherwise
+            then, here = before["alone"], now["alone"]
+            others = {each for each in then.keys() | here.keys() if then.get(each) != here.get(each)} - came
+            others = {each for each in others if not MOVING.fullmatch(each)}
+            self.check(not others, f"others have changed: {', '.join(sorted(others))}")
+        self.taken += 1
 
     def travel(self, word: str, words: list[str]) -> None:
         operation, expected = self.meant(word, words)
@@ -183,10 +264,16 @@ def described_settings(then: describer.Description, now: describer.Description) 
     return wrong + [f"{name}: {now[name]}, and there it was not set" for name in gone]
 
 
+def beginning(kernels: ExitStack, home: Path) -> Begin:
+    """Starts kernels on the notebook of a program."""
+    library = environment_of(home, {})["PYTHONPATH"] + os.pathsep + str(Path(describer.__file__).parent)
+    usual = {"PYTHONPATH": library, "JPY_SESSION_NAME": str(home / "book.ipynb")}
+    return lambda where: kernels.enter_context(Kernel(home, environment={**usual, "KISHU_START_AT": where}))
+
+
 @pytest.mark.timeout(900)
 @often(2, PROGRAMS)
 def test_every_state_comes_back_in_real_kernels(tmp_path: Path, times: int) -> None:
-    library = environment_of(tmp_path, {})["PYTHONPATH"] + os.pathsep + str(Path(describer.__file__).parent)
     players: list[RealPlayer] = []
 
     @seed(SEED)
@@ -202,28 +289,28 @@ def test_every_state_comes_back_in_real_kernels(tmp_path: Path, times: int) -> N
         home = tmp_path / f"home-{len(players)}"
         home.mkdir()
         lay_files_beside(home)
-        environment = {"PYTHONPATH": library, "JPY_SESSION_NAME": str(home / "book.ipynb")}
-        with Kernel(home, environment=environment) as kernel:
-            player = RealPlayer(kernel)
+        with ExitStack() as kernels:
+            player = RealPlayer(beginning(kernels, home))
             players.append(player)
             for line in [*program, *AFTERWARDS]:
                 player.run(line)
-            warnings = kernel.done("status")["warnings"]
-            assert all(DOUBT in each for each in warnings), warnings
+            warnings = player.kernel.done("status")["warnings"]
+            assert all(DOUBT in each or each.startswith(LEFT_OUT) for each in warnings), warnings
 
     judge()
     assert sum(player.compared for player in players) > 5 * times
     assert sum(player.refused for player in players) < 3 * times
     assert sum(player.asked for player in players) > 5 * times
+    assert sum(player.taken for player in players) >= times
+    assert sum(player.forks for player in players) >= times
     assert sum(len(player.model.heads) - 1 for player in players) >= times
 
 
 def test_parts_of_a_package_are_attributes_of_it_again(tmp_path: Path) -> None:
     """A program that random ones have come down to."""
     lay_files_beside(tmp_path)
-    library = environment_of(tmp_path, {})["PYTHONPATH"] + os.pathsep + str(Path(describer.__file__).parent)
-    with Kernel(tmp_path, environment={"PYTHONPATH": library, "JPY_SESSION_NAME": str(tmp_path / "b.ipynb")}) as kernel:
-        player = RealPlayer(kernel)
+    with ExitStack() as kernels:
+        player = RealPlayer(beginning(kernels, tmp_path))
         for line in ("import pack", "pack.sub.add(2)", "%start", "%redo", "%redo", "%undo", "%start", "%checkout"):
             player.run(line)
-        kernel.ok("pack.sub.add(3)")
+        player.kernel.ok("pack.sub.add(3)")

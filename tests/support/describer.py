@@ -36,7 +36,7 @@ import types
 import uuid
 import warnings
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 Description = dict[str, str]
@@ -149,6 +149,33 @@ def describe(variables: Mapping[str, Any], namespace: Mapping[str, Any] | None =
         return _Describer(variables if namespace is None else namespace).everything(variables)
 
 
+def describe_apart(groups: Sequence[Mapping[str, Any]], live: Mapping[str, Any]) -> Iterator[Description]:
+    """Describes each group as `describe` does, by one describer: it need not learn of each type anew.
+
+    The first has all variables. Of a class that is one, the others tell the name alone.
+    """
+    describer = _Describer(live)
+    classes = {id(obj) for obj in groups[0].values() if is_class(obj)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for group in groups:
+            describer.paths, describer.alive, describer.arrays, describer.layouts = {}, [], [], {}
+            if group is not groups[0]:  # what refers to a class that is a variable has not changed when that has
+                describer.elsewhere = frozenset(classes - set(map(id, group.values())))
+            yield describer.everything(group)
+
+
+def is_class(obj: Any) -> bool:
+    """Whether it is a class of the notebook."""
+    return issubclass(type(obj), type) and type.__dict__["__module__"].__get__(obj) == "__main__"
+
+
+def renamed(description: Description, name: str, to: str) -> Description:
+    """What is told of a variable, as if it had another name."""
+    pattern = re.compile(rf"\b{re.escape(name)}\b")
+    return {pattern.sub(to, path): pattern.sub(to, what) for path, what in description.items()}
+
+
 def values_of(description: Description) -> Description:
     """Without what is told of memory: which arrays share it, how they lie in it, and that they cannot be written.
 
@@ -159,6 +186,18 @@ def values_of(description: Description) -> Description:
 
 def of_shell() -> str:
     """The session of the running kernel: the user's variables, results and what `_` and `Out` hold."""
+    own, live = _variables_of_shell()
+    return json.dumps(describe(own, live))
+
+
+def apart_of_shell() -> tuple[Description, dict[str, Description], list[str]]:
+    """The same, and besides each variable by itself, and which of them are classes."""
+    own, live = _variables_of_shell()
+    whole, *each = describe_apart([own, *({name: obj} for name, obj in own.items())], live)
+    return whole, dict(zip(own, each, strict=True)), [name for name, obj in own.items() if is_class(obj)]
+
+
+def _variables_of_shell() -> tuple[dict[str, Any], dict[str, Any]]:
     from IPython import get_ipython
 
     shell = get_ipython()
@@ -172,7 +211,7 @@ def of_shell() -> str:
     own.update((name, shell.user_ns.get(name)) for name in ("_", "__", "___"))
     for module in sorted(sys.modules.keys() & _BESIDE):
         own.update((f"{module}.{name}", obj) for name, obj in vars(sys.modules[module]).items() if name[:2] != "__")
-    return json.dumps(describe(own, shell.user_ns))
+    return own, shell.user_ns
 
 
 def differences(was: Description, now: Description) -> list[str]:

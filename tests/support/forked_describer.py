@@ -53,8 +53,9 @@ def seen() -> str:
     import describer  # a module of its own there, where `tests` is no package
     import settings_told
 
-    told = {"variables": json.loads(describer.of_shell()), "settings": json.loads(settings_told.of_shell())}
-    return json.dumps(told)
+    whole, alone, classes = describer.apart_of_shell()
+    told = {"variables": whole, "alone": alone, "settings": json.loads(settings_told.of_shell())}
+    return json.dumps({**told, "classes": dict.fromkeys(classes, "")})
 
 
 def _tell(writing: int, numbers: object) -> None:

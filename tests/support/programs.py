@@ -26,9 +26,8 @@ import gc
 import re
 import sys
 import types
-import warnings
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,7 +39,7 @@ from kishu_kernel.model import Checkpoint, CheckpointId, Outcome, Plan
 from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.session.timeline import BRANCH, TAG
 from kishu_kernel.store.lmdb_store import LmdbStore
-from tests.support.describer import Description, _Describer, differences, values_of
+from tests.support.describer import Description, describe_apart, differences, is_class, renamed, values_of
 from tests.support.harness import FailingStore, Notebook, as_in_another_process
 from tests.support.settings_told import Settings, remembered, settings
 
@@ -212,12 +211,12 @@ class Player:
         shown = {name: live.get(name) for name in ("_", "__", "___")}
         out = dict(sorted(live["Out"].items()))  # in this order it is brought back; each session counts from one again
         together = {**variables, **shown, "Out": out, **frames}
-        whole, *each = _described([together, *({name: obj} for name, obj in variables.items())], live)
+        whole, *each = describe_apart([together, *({name: obj} for name, obj in variables.items())], live)
         whole = without_gaps(whole)
         alone = dict(zip(variables, map(without_gaps, each), strict=True))
         told = settings(variables)
         classes = {name: weakref.ref(obj) for name, obj in variables.items() if _is_plain_class(obj)}
-        called = {name: type.__dict__["__qualname__"].__get__(obj) for name, obj in variables.items() if _is_class(obj)}
+        called = {name: type.__dict__["__qualname__"].__get__(obj) for name, obj in variables.items() if is_class(obj)}
         del variables, frames, shown, together
         self.collect()  # a describer holds what it has described, and weak references tell
         return State(whole, alone, told, classes, called)
@@ -379,7 +378,7 @@ class Player:
             self.model.add(outcome.head, state)
         self.check(self.notebook.head == self.model.head, "the head stands elsewhere")
         new = copies.get(name, name)
-        wrong = differences(then.alone[name], _renamed(state.alone.get(new, {}), new, name))
+        wrong = differences(then.alone[name], renamed(state.alone.get(new, {}), new, name))
         if any(note.startswith(f"{new} {ANEW}") for note in outcome.plan.notes):  # told
             wrong = [each for each in wrong if not each.startswith(f"{name}.__class__")]
         self.check(not wrong, f"{name} is not what it was", wrong)
@@ -505,19 +504,6 @@ def play(program: Sequence[str], tracker: TrackerKind = "code", disk: Path | Non
     return player.tally
 
 
-def _described(groups: Sequence[dict[str, Any]], live: dict[str, Any]) -> Iterator[Description]:
-    """Describes each group as `describe` does, by one describer: it need not learn of each type anew."""
-    describer = _Describer(live)
-    classes = {id(obj) for obj in groups[0].values() if _is_class(obj)}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for group in groups:
-            describer.paths, describer.alive, describer.arrays, describer.layouts = {}, [], [], {}
-            if group is not groups[0]:  # what refers to a class that is a variable has not changed when that has
-                describer.elsewhere = frozenset(classes - set(map(id, group.values())))
-            yield describer.everything(group)
-
-
 def _frame(obj: object) -> dict[str, Any]:
     """What a generator has come to, which the describer leaves out."""
     if type(obj) is not types.GeneratorType or obj.gi_frame is None:
@@ -540,10 +526,6 @@ def _is_plain_class(obj: Any) -> bool:
 _ABC_DATA = type(vars(abc.ABC)["_abc_impl"])
 
 
-def _is_class(obj: Any) -> bool:
-    return issubclass(type(obj), type) and type.__dict__["__module__"].__get__(obj) == "__main__"
-
-
 def _differs_by_names_of_classes(name: str, before: State, after: State) -> bool:
     """Only in what a class calls itself, which is a variable of its own."""
     told = "\n".join(f"{path}: {what}" for path, what in before.alone.get(name, {}).items())
@@ -551,12 +533,6 @@ def _differs_by_names_of_classes(name: str, before: State, after: State) -> bool
     for each in before.called.keys() & after.called.keys() - {name}:
         told = re.sub(rf"\b{re.escape(before.called[each])}\b", after.called[each], told)
     return told == now
-
-
-def _renamed(description: Description, name: str, to: str) -> Description:
-    """What is told of a variable, as if it had another name."""
-    pattern = re.compile(rf"\b{re.escape(name)}\b")
-    return {pattern.sub(to, path): pattern.sub(to, what) for path, what in description.items()}
 
 
 def _differs_by_settings(was: Description | None, now: Description | None) -> bool:
