@@ -89,6 +89,8 @@ class Library:
             would find out again: dictionaries, which come back empty, and whose filling is no change.
         external_handles: what instances hold on to that is not in them, as "an open connection". Never stored.
         visible_state: of instances that cannot be stored, what they are made of: it is seen whether they changed.
+        called_anew: of classes with a visible state, those that are known by what another process calls an instance:
+            one that a re-run has made is called otherwise, and nobody is told that it differs.
         missing_values: attributes of modules ("pandas.NA") that hold the one object for missing values among strings.
 
     Attributes of what leads into the running kernel:
@@ -125,6 +127,9 @@ class Library:
         ambient: state of the library outside of variables, as settings and random numbers.
         registers_once: what it registers with the shell it registers once in a process, as when a module of it is
             imported: it stays, since code that is run again would not bring it back.
+        quiet_threads: classes of threads that run and change nothing of the notebook's, whatever they hold.
+        sends: its threads send to other processes what a cell has given them, soon after it; that is all that they do
+            with it, and it is waited for.
         survives_fork: the threads that it has started begin anew, by its own means, in a process that a fork has made.
     """
 
@@ -146,6 +151,7 @@ class Library:
     class_memos: Mapping[str, tuple[str, ...]] = {}
     external_handles: Mapping[str, str] = {}
     visible_state: Mapping[str, Callable[[Any], tuple[Any, ...]]] = {}
+    called_anew: Collection[str] = ()
     missing_values: tuple[str, ...] = ()
 
     untraversable: Collection[str] = ()
@@ -168,6 +174,8 @@ class Library:
     data: bool = False
     ambient: tuple[Provider, ...] = ()
     registers_once: bool = False
+    quiet_threads: Collection[str] = ()
+    sends: bool = False
     survives_fork: bool = False
 
     def copies_on_write(self) -> bool:
@@ -181,6 +189,10 @@ class Library:
     def accesses_of_current(self) -> int | None:
         """How often the library, or anybody else, has asked for one of `current` so far. None: that is not known."""
         return None
+
+    def draws_beside(self) -> bool:
+        """Whether threads of the library's own draw random numbers of the process's now, whenever they like."""
+        return False
 
     def after_fork(self) -> None:
         """Makes what two processes must not have alike, as random numbers. Called in one that a fork has made."""

@@ -170,6 +170,11 @@ def is_fingerprint_only(kind: type) -> bool:
     return registry.find("visible_state", kind) is not None
 
 
+def is_called_anew(kind: type) -> bool:
+    """Whether instances are known by what another process calls them: made anew, they are called otherwise."""
+    return registry.find("called_anew", kind) is not None
+
+
 def visible_reduction(obj: Any) -> tuple[Any, ...]:
     """For the fingerprint: what an object is made of that cannot be stored.
 
@@ -207,6 +212,11 @@ def is_untraversable(kind: type) -> bool:
 def is_dynamic(kind: type) -> bool:
     """Through an instance code can reach every variable."""
     return registry.find("dynamic", kind) is not None
+
+
+def is_quiet_thread(kind: type) -> bool:
+    """Whether such a thread runs nothing of the notebook's, whatever it holds."""
+    return registry.find("quiet_threads", kind, own=True) is not None
 
 
 def users_objects_in(obj: Any) -> list[Any]:

@@ -43,7 +43,10 @@ if TYPE_CHECKING:
 GROUP = "kishu_kernel.libraries"
 """Entry points: the name is the import name of the library, the value a subclass of `Library`, or an instance."""
 
-_SETS = ("values", "labels", "hubs", "untraversable", "dynamic", "scalars", "compared_inside", "transparent", "whole")
+_SETS = (
+    *("values", "labels", "hubs", "untraversable", "dynamic", "scalars", "compared_inside", "transparent", "whole"),
+    *("called_anew", "quiet_threads"),
+)
 _TABLES = (
     *("private_memory", "exposed_memory", "hidden_references"),
     *("reductions", "exact_reductions", "classes", "class_memos", "external_handles", "visible_state"),

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from kishu_kernel.detect.detector import Judgement
-from kishu_kernel.detect.fingerprint import Fingerprinter
+from kishu_kernel.detect.fingerprint import Fingerprinter, combined_digest
 from kishu_kernel.detect.knowledge import KnownCovariable, deferred_access
 from kishu_kernel.detect.sequence_cache import CachedSequence
 from kishu_kernel.history.annotations import NO_REPLAY, cell_annotations
@@ -24,6 +24,7 @@ from kishu_kernel.model import (
     VersionRecord,
 )
 from kishu_kernel.objects.codec.pickling import NotStored
+from kishu_kernel.objects.questions import is_called_anew
 from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.objects.secret_names import HIDDEN
 from kishu_kernel.objects.summaries import describe
@@ -103,16 +104,21 @@ def known_after_load(
     """What the detector is to know of a version that was loaded or re-run, as cheaply as possible.
 
     The stored digest is believed. Only if functions of the notebook are reachable are the objects walked, since records
-    do not say which these are.
+    do not say which these are; and what another process calls otherwise when it is made anew, which is no change.
 
     Args:
         sequences: those that were recognised, or cached, when it was loaded.
     """
     digests = {info.name: info.digest or record.digest for info in record.variables}
     prints = Fingerprinter(table, sequences)
-    taken = [prints.take(objects[name]) for name in record.names] if record.calls else []
+    is_anew = all(is_called_anew(type(objects[name])) for name in record.names)
+    taken = [prints.take(objects[name]) for name in record.names] if record.calls or is_anew else []
+    digest = record.digest
+    if is_anew:
+        found = dict(zip(record.names, taken, strict=True))
+        digests, digest = {name: each.digest for name, each in found.items()}, combined_digest(record.names, found)
     return KnownCovariable(
-        record.digest,
+        digest,
         digests,
         deferred_access(taken),
         any(each.dynamic for each in taken),

@@ -16,6 +16,7 @@ import importlib
 import signal
 import sys
 import threading
+import time
 import types
 import weakref
 from collections.abc import Callable, Iterable
@@ -24,6 +25,8 @@ from typing import Any
 from kishu_kernel.frontend.shell.notebook_code import NotebookCode, is_kernels
 from kishu_kernel.model.dataclass import dataclass
 from kishu_kernel.objects.classes import attributes, module_name
+from kishu_kernel.objects.questions import is_quiet_thread
+from kishu_kernel.objects.registry import registry
 
 _handler_of: Callable[[int], Any] = importlib.import_module("_signal").getsignal
 """As `signal.getsignal`, which looks each number up in an enumeration: that takes 20 times as long."""
@@ -54,6 +57,11 @@ class _SeenThreads:
     counted: int
 
 
+SENDING = 0.1
+"""Seconds in which a library's threads have sent what a cell has given them (`Library.sends`)."""
+_LOOK = 0.002
+"""Seconds between two looks at whether they have."""
+
 _NONE_SEEN: _SeenThreads = _SeenThreads((), (), 0)
 
 
@@ -80,6 +88,9 @@ class BackgroundCode:
 
     def is_running(self) -> bool:
         """Whether code of the notebook runs outside of cells, or may do so. O(threads, tasks, timers and hooks)."""
+        return self._is_found() and not self._is_soon_over()
+
+    def _is_found(self) -> bool:
         try:
             return (
                 self._in_threads()
@@ -88,6 +99,17 @@ class BackgroundCode:
             )
         except Exception:  # something is not as we know it, or changed while we looked: assume the worst
             return True
+
+    def _is_soon_over(self) -> bool:
+        """Waits a moment, where a library may be sending what a cell has given it: then that is all, and it is over."""
+        if not registry.packages_that_are("sends"):
+            return False
+        end = time.monotonic() + SENDING
+        while time.monotonic() < end:
+            time.sleep(_LOOK)
+            if not self._is_found():
+                return True
+        return False
 
     # -- threads --------------------------------------------------------------------------------
 
@@ -121,7 +143,9 @@ class BackgroundCode:
             self._seen = _SeenThreads(tuple(self._own_threads), idents, counted)
 
     def _is_own(self, thread: threading.Thread) -> bool:
-        return id(thread) in self._own_threads or is_kernels(thread) or _is_ours(_target_of(thread))
+        if id(thread) in self._own_threads or is_kernels(thread) or _is_ours(_target_of(thread)):
+            return True
+        return is_quiet_thread(type(thread))
 
     def _is_on_stack(self, frame: types.FrameType | None) -> bool:
         while frame is not None and not self._code.runs(frame):

@@ -13,10 +13,22 @@ def _of_spark(obj: Any) -> tuple[Any, ...]:
     # The JVM's own objects never change, where these refer to them: another plan is another object.
     told = {name: value for name, value in vars(obj).items() if name not in _OWN}
     numbers = {name: value._target_id for name, value in told.items() if hasattr(type(value), "_get_object_id")}
-    return ({**told, **numbers},)
+    return {**told, **numbers}, getattr(obj, "_sc", None) or getattr(obj, "ctx", None)
 
 
-_OWN = ("ctx", "_sc", "_session", "_sql_ctx", "_schema", "_jrdd_val", "_jrdd_deserializer", "_broadcast")
+def _session(session: Any) -> tuple[Any, ...]:
+    return session._jsparkSession._target_id, session._sc
+
+
+def _context(context: Any) -> tuple[Any, ...]:
+    return context.master, context.appName, context._jsc is not None
+
+
+def _broadcast(broadcast: Any) -> tuple[Any, ...]:
+    return broadcast._path, broadcast._sc
+
+
+_OWN = ("ctx", "_id", "_sc", "_session", "_sql_ctx", "_schema", "_jrdd_val", "_jrdd_deserializer", "_broadcast")
 
 
 class _SessionSettings(Provider):
@@ -66,12 +78,23 @@ class _SessionSettings(Provider):
 
 
 class Spark(Library):
-    """What its objects refer to is in another process, and never changes there."""
+    """What its objects refer to is in another process, and never changes there.
 
+    They depend on the session, which cells name, and do not join it; that it was stopped is seen by its context.
+    """
+
+    untraversable = {"SparkSession"}
+    labels = {"SparkContext"}
     visible_state = {
         "Accumulator": lambda accumulator: (accumulator.aid, accumulator.value),
+        "Broadcast": _broadcast,
+        "SparkSession": _session,
+        "SparkContext": _context,
+        "RDD": _of_spark,
         "DataFrame": _of_spark,
         "Column": _of_spark,
         "JavaParams": _of_spark,
     }
+    sends = True
+    called_anew = {"Broadcast", "SparkSession", "SparkContext", "RDD", "DataFrame"}
     ambient = (_SessionSettings(),)
