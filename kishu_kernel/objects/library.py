@@ -209,6 +209,19 @@ class Library:
         return ()
 
 
+SETS = (
+    *("values", "labels", "hubs", "untraversable", "dynamic", "scalars", "compared_inside", "transparent", "whole"),
+    *("called_anew", "quiet_threads"),
+)
+"""The questions that are answered by names of classes alone."""
+TABLES = (
+    *("private_memory", "exposed_memory", "hidden_references"),
+    *("reductions", "exact_reductions", "classes", "class_memos", "external_handles", "visible_state"),
+    *("payloads", "observers", "setup", "summaries", "heads", "guests", "comparisons", "parts", "texts"),
+)
+"""The questions that are answered by tables."""
+
+
 def callables_at(obj: Any, paths: Iterable[str]) -> list[Any]:
     """Functions and methods that an object holds: under these attributes, also in lists and in dictionaries."""
     found: list[Any] = []

@@ -32,7 +32,7 @@ from kishu_kernel.objects.classes import (
 )
 from kishu_kernel.objects.installed import entry_points, modules_of
 from kishu_kernel.objects.libraries import standard
-from kishu_kernel.objects.library import REGISTERING_ONCE, Library, WithMemo
+from kishu_kernel.objects.library import REGISTERING_ONCE, SETS, TABLES, Library, WithMemo
 from kishu_kernel.process.audit_hook import allowed_in_process, allowed_on_this_thread
 from kishu_kernel.process.interrupts import uninterrupted
 from kishu_kernel.process.native import type_version
@@ -43,15 +43,6 @@ if TYPE_CHECKING:
 GROUP = "kishu_kernel.libraries"
 """Entry points: the name is the import name of the library, the value a subclass of `Library`, or an instance."""
 
-_SETS = (
-    *("values", "labels", "hubs", "untraversable", "dynamic", "scalars", "compared_inside", "transparent", "whole"),
-    *("called_anew", "quiet_threads"),
-)
-_TABLES = (
-    *("private_memory", "exposed_memory", "hidden_references"),
-    *("reductions", "exact_reductions", "classes", "class_memos", "external_handles", "visible_state"),
-    *("payloads", "observers", "setup", "summaries", "heads", "guests", "comparisons", "parts", "texts"),
-)
 _REDUCTIONS = ("reductions", "exact_reductions", "classes")
 _LOOKS = ("visible_state", "setup", "exposed_memory", "guests")
 """What these raise in our files says that this object cannot be seen: one that was closed, released, or taken apart."""
@@ -402,7 +393,7 @@ def _check(library: Library) -> None:
             for name in contents_of(base):
                 if not name.startswith("_") and name not in known:
                     raise TypeError(f"{name} is no question that is asked of a library")
-    for question in ("packages", *_SETS):
+    for question in ("packages", *SETS):
         if isinstance(getattr(library, question), str):
             raise TypeError(f"{question} is one text, and no collection of names")
 
@@ -410,11 +401,11 @@ def _check(library: Library) -> None:
 def _indexed(library: Library, wrapped: Callable[[str, Any], Any]) -> dict[str, dict[tuple[str, str], Entry]]:
     """Its tables, by what is looked up: a package and a name in it, or nothing and the name of a module and a class."""
     found: dict[str, dict[tuple[str, str], Entry]] = {}
-    for question in (*_SETS, *_TABLES):
+    for question in (*SETS, *TABLES):
         said = getattr(library, question)
         if not said:
             continue
-        answers: Mapping[str, Any] = dict.fromkeys(said, True) if question in _SETS else said
+        answers: Mapping[str, Any] = dict.fromkeys(said, True) if question in SETS else said
         entries = {key: Entry(wrapped(question, answer), library) for key, answer in dict(answers).items()}
         found[question] = {at: entry for key, entry in entries.items() for at in _places(key, library.packages)}
     return found
