@@ -19,7 +19,7 @@ from traitlets.config import Configurable
 NAVIGATION = {
     "Start": ["install", "tutorial"],
     "Notebooks": ["notebooks/cleaning", "notebooks/training", "notebooks/agent"],
-    "How to": ["undo", "restart", "compare", "agents", "sharing", "secrets", "idle"],
+    "How to": ["undo", "restart", "compare", "agents", "sharing", "secrets", "idle", "hub"],
     "Reference": [f"reference/{each}" for each in ("magics", "configuration", "command-line", "protocol", "client")],
     "Explanation": [
         *(f"explanation/{each}" for each in ("how-it-works", "state", "exact", "security", "figures")),
