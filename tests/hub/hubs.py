@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -25,6 +26,10 @@ WHEEL = ROOT / "jupyter-config"
 """What each wheel has Jupyter Server load."""
 IMAGE = ROOT / "deploy" / "hub"
 """What the image for hubs adds to the one for JupyterLab."""
+
+PAGES = ("jupyterlab", "jupyter_lsp", "jupyter_server_terminals", "notebook", "notebook_shim")
+WITHOUT_PAGES = {"jpserver_extensions": dict.fromkeys(PAGES, False)}
+"""Nobody looks, and each costs seconds when a server starts."""
 
 CONFIG = """
 import sys
@@ -66,6 +71,7 @@ class Hub(Reached):
         self._config = home / "image"
         shutil.copytree(IMAGE, self._config)
         shutil.copytree(WHEEL, self._config, dirs_exist_ok=True)
+        (self._config / "jupyter_server_config.d" / "pages.json").write_text(json.dumps({"ServerApp": WITHOUT_PAGES}))
         (self._config / "profile_default").mkdir()
         (self._config / "ipython_kernel_config.py").rename(
             self._config / "profile_default" / "ipython_kernel_config.py"
@@ -96,6 +102,7 @@ class Hub(Reached):
             "JUPYTER_CONFIG_PATH": str(self._config),
             "JUPYTER_PREFER_ENV_PATH": "0",
             "JUPYTERHUB_ACTIVITY_INTERVAL": "1",
+            "JUPYTERHUB_SINGLEUSER_APP": "jupyter_server.serverapp.ServerApp",
         }
         file = self.home / "jupyterhub_config.py"
         file.write_text(
