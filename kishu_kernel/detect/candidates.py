@@ -228,6 +228,8 @@ class CandidateSearch:
     def _sharing_labels(self, candidates: frozenset[str]) -> frozenset[str]:
         """Variables that share a label object with a candidate that has changed, if it is not what it was for them."""
         added: frozenset[str] = frozenset()
+        if not any(known.labels for known in self._knowledge.special.values()):
+            return added
         while True:
             names = candidates | added
             labels = frozenset[int]().union(*map(self._labels, names))

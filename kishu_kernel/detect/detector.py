@@ -129,7 +129,9 @@ class Detector:
         opaque: dict[Names, tuple[type, ...]] = {}
         changes: list[Change] = []
         for names, now in known.items():
-            types = tuple(dict.fromkeys(kind for name in names for kind in prints[name].opaque))
+            types = prints[names[0]].opaque
+            if len(names) > 1:
+                types = tuple(dict.fromkeys(kind for name in names for kind in prints[name].opaque))
             accessed = not candidates.accessed.isdisjoint(names)
             unsure = types and accessed and not self._modules.comes_with_import(names, variables)
             if unsure or self._differs(names, now, accessed, variables):

@@ -220,9 +220,11 @@ def array_lookup(sequences: Iterable[CachedSequence]) -> Callable[[Any], tuple[b
         whether all of them are known to be strings; None for an array that it does not recognise.
     """
     known = {each.key: each for each in sequences}
+    if not known:
+        return _recognises_nothing
 
     def look_up(array: Any) -> tuple[bytes, Any, bool] | None:
-        found = known.get(key_of_array(array)) if known else None
+        found = known.get(key_of_array(array))
         objects = None if found is None else found.objects
         if found is None or objects is None:
             return None
@@ -233,7 +235,11 @@ def array_lookup(sequences: Iterable[CachedSequence]) -> Callable[[Any], tuple[b
 
 def kept_tuples(sequences: Iterable[CachedSequence]) -> tuple[tuple[Any, ...], ...]:
     """The tuples in which these sequences keep the objects of lists and dictionaries alive."""
-    return tuple(objects for objects in (each.objects for each in sequences) if type(objects) is tuple)
+    return tuple([objects for each in sequences if type(objects := each.objects) is tuple])
+
+
+def _recognises_nothing(array: Any) -> None:
+    return None
 
 
 def key_of_array(array: Any) -> bytes:

@@ -89,7 +89,7 @@ class _Names:
             return True
         code = self._code if derives(type(name), str) and str.startswith(name, "_") else ()
         for place in range(self._read, len(code)):
-            words = {word for word in _words(code[place]) if word.startswith("_")}
+            words = [word for word in _words(code[place]) if word[:1] == "_"]
             self._own.update(words)
             self._read = max(self._read, place + 1)  # now: an interrupt may come before, another thread read the same
             if name in words:
@@ -160,9 +160,12 @@ def _functions(values: Any) -> Iterator[types.FunctionType]:
                 yield function
 
 
+_SAYING = frozenset({str, tuple, frozenset, types.CodeType})
+
+
 def _words(code: types.CodeType) -> Iterator[str]:
     yield from code.co_names
-    todo = list(code.co_consts)
+    todo = [each for each in code.co_consts if type(each) in _SAYING]
     while todo:
         each = todo.pop()
         if type(each) is str:

@@ -32,6 +32,7 @@ class Moment:
         classes: reductions of classes that go by what they are (`class_reductions`).
         streams: classes as they are stored apart, by their ids; a pair of the class and that (`codec.class_streams`).
         copying: whether libraries copy on write, by their ids (`questions.copies_on_write`).
+        whole: whether instances come back whole (`whole_classes`).
     """
 
     entries: dict[type, Any] = field(default_factory=dict)
@@ -41,6 +42,7 @@ class Moment:
     classes: dict[type, Any] = field(default_factory=dict)
     streams: dict[int, tuple[type, Any]] = field(default_factory=dict)
     copying: dict[int, bool] = field(default_factory=dict)
+    whole: dict[type, bool] = field(default_factory=dict)
 
 
 class Unchanged:

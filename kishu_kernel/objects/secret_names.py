@@ -10,6 +10,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
+from functools import cache
 
 ENVIRONMENT = (
     *("*TOKEN*", "*SECRET*", "*PASSWORD*", "*PASSWD*", "*API_KEY*", "*APIKEY*", "*ACCESS_KEY*", "*PRIVATE_KEY*"),
@@ -34,12 +35,20 @@ def is_secret(name: str, patterns: Iterable[str]) -> bool:
 
 def _matches(name: str, pattern: str) -> bool:
     """As `fnmatchcase`, which compiles the pattern: most ask for a part of a name."""
-    part = pattern.strip("*")
-    if any(each in part for each in "*?["):
+    part, begins, ends = _parted(pattern)
+    if part is None:
         return fnmatchcase(name, pattern)
-    if not pattern.startswith("*"):
-        return name.startswith(part) if pattern.endswith("*") else name == part
-    return part in name if pattern.endswith("*") else name.endswith(part)
+    if begins:
+        return name == part if ends else name.startswith(part)
+    return name.endswith(part) if ends else part in name
+
+
+@cache
+def _parted(pattern: str) -> tuple[str | None, bool, bool]:
+    """The part that a pattern asks for, and whether names begin, and end, with it; None: it asks for more."""
+    part = pattern.strip("*")
+    is_more = any(each in part for each in "*?[")
+    return None if is_more else part, not pattern.startswith("*"), not pattern.endswith("*")
 
 
 class _Environment:

@@ -66,11 +66,16 @@ class WholeClasses:
 
     def doubtful(self, kinds: Set[type]) -> frozenset[type] | None:
         """Those of these types of whose instances only a trial tells. None: one of them is the user's, and not kept."""
+        asked = {} if self._table.moment is None else self._table.moment.whole
         if self._generation != registry.generation:  # another library is known
             self._known.clear()
+            asked.clear()
             self._generation = registry.generation
-        found = [kind for kind in kinds if not self._look_at(kind)]
+        found = [kind for kind in kinds if not (asked[kind] if kind in asked else self._asked(kind, asked))]
         return None if any(map(is_users_own, found)) else frozenset(found)
+
+    def _asked(self, kind: type, asked: dict[type, bool]) -> bool:
+        return asked.setdefault(kind, self._look_at(kind))
 
     def _look_at(self, kind: type) -> bool:
         whole: bool | None = self._known.get(kind)

@@ -248,17 +248,18 @@ class Ledger:
         refusal = self._rules.refusal(change.names, variables) or self._distrust_of(change.names, variables)
         if refusal:
             return NotStored(change.names, refusal, self._rules.secret_in(change.names, variables) is not None)
-        sequences = judgement.known[change.names].sequences
-        opaque, classes = judgement.opaque[change.names], judgement.known[change.names].requires
-        recognised, kept = array_lookup(sequences), kept_tuples(sequences)
-        encoded = encode(change.names, variables, self._table, opaque, recognised, classes, kept)
+        known, opaque = judgement.known[change.names], judgement.opaque[change.names]
+        recognised, kept = array_lookup(known.sequences), kept_tuples(known.sequences)
+        encoded = encode(change.names, variables, self._table, opaque, recognised, known.requires, kept)
         if isinstance(encoded, NotStored) and (held := self._names.modules.by_reference(change.names, variables)):
             encoded = encode(change.names, held, self._table)
         refusal = self._rules.refusal(change.names, variables, encoded.size) if isinstance(encoded, Payload) else None
         return NotStored(change.names, refusal) if refusal else encoded
 
     def _distrust_of(self, names: Names, variables: Mapping[str, Any]) -> str | None:
-        kinds = (type(variables[name]) for name in names) if self._distrusted else ()
+        if not self._distrusted:
+            return None
+        kinds = [type(variables[name]) for name in names]
         known = (self._distrusted.get(kind) for kind in kinds if not has_active_metaclass(kind))
         return next(filter(None, known), None)
 

@@ -142,8 +142,10 @@ def _version_record(
         reason=result.reason if isinstance(result, NotStored) else None,
         replayable=replayable,
         variables=tuple(
-            _described(name, variables[name], NO_DIGEST if alone else known.variables[name], seen, hidden)
-            for name in result.names
+            [
+                _described(name, variables[name], NO_DIGEST if alone else known.variables[name], seen, hidden)
+                for name in result.names
+            ]
         ),
         calls=bool(known.deferred or known.modules) or known.dynamic,
         requires=tuple(sorted(token.hex() for token in known.requires)) if known.requires else (),
