@@ -96,7 +96,7 @@ class KnownAgain:
         self._state: object = None
         self._of_several_names: set[int] | None = None
         self._in_vain = Counter[int]()
-        """By the ids of what could not be known again, how often: it is not looked at each time that it is walked."""
+        """By ids how often something could not be known again, or was another one: that is not looked at each time."""
 
     def begin(self) -> None:
         """A judgement begins."""
@@ -120,6 +120,7 @@ class KnownAgain:
             return None
         if not known.shape.holds(obj):
             del self._known[id(obj)]
+            self._in_vain[id(obj)] += 1  # what each cell changes is walked each time: to look at it, too, is in vain
             return None
         lasting = self._table.lasting_references.get
         for cls, token in known.tokens:
@@ -136,6 +137,7 @@ class KnownAgain:
         if codes is None or kinds is None:
             return None
         known.judgement = self._judgement
+        self._in_vain.pop(id(obj), None)
         found = known.found
         return Fingerprint(
             found.digest, found.links, codes=codes, dynamic=found.dynamic, classes=found.classes, kinds=kinds
