@@ -15,7 +15,12 @@ from tests.support import addresses, soak
 SOAK = pytest.StashKey[bool]()
 COMPLAINTS = pytest.StashKey[list[str]]()
 
-LONGEST = ("tests/browser", "tests/session/test_differential.py", "tests/matrix/test_matrix.py")
+LONGEST = (
+    "tests/browser",
+    "tests/hub/test_day.py",
+    "tests/session/test_differential.py",
+    "tests/matrix/test_matrix.py",
+)
 """Groups that begin first, so that no process is left with one when the others are done."""
 
 
