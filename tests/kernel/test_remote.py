@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from kishu_kernel.store.remote.recipients import new_identity
 from tests.frontend.command.commanding import ok
 
 from .conftest import Start
@@ -68,13 +69,18 @@ def _until(kernel: Kernel, holds: Callable[[dict[str, Any]], bool]) -> dict[str,
     return dict(remote)
 
 
+@pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "encrypted"])
 def test_what_was_done_is_there_after_a_pause_and_wakes_on_a_machine_without_any_of_it(
-    start: Start, tmp_path: Path
+    start: Start, tmp_path: Path, encrypted: bool
 ) -> None:
     here, there, remote = tmp_path / "here", tmp_path / "there", (tmp_path / "remote").as_uri()
     for machine in (here, there):
         (machine / "work").mkdir(parents=True)
     key = {"KISHU_KEY_FILE": str(tmp_path / "key"), "KISHU_REMOTE": remote}
+    if encrypted:
+        pytest.importorskip("pyrage", reason="an encrypted remote needs pyrage")
+        key["KISHU_AGE_IDENTITY"] = str(tmp_path / "age")
+        key["KISHU_REMOTE_RECIPIENTS"] = new_identity(tmp_path / "age").public
     book = write_notebook(here / "work" / "a book.ipynb")
     first = start(home=here, environment={**on(book), **key, "HOME": str(here)})
     assert first.ok("x = [1, 2]; y = x").text == ""
@@ -91,6 +97,8 @@ def test_what_was_done_is_there_after_a_pause_and_wakes_on_a_machine_without_any
     second = start(home=there, environment={**on(copy), **key, "HOME": str(there), "KISHU_AUTO_RESUME": "1"})
     second.ok("pass")
     assert second.value("(x, x is y)") == ([1, 2, 3, "at the end"], True)
+    files = [file for file in (tmp_path / "remote").rglob("*") if file.is_file()]
+    assert any(b"manifest" in file.read_bytes() for file in files) is not encrypted  # of heads
 
 
 def test_where_it_cannot_be_pushed_it_goes_on_and_says_so_and_catches_up(start: Start, tmp_path: Path) -> None:
