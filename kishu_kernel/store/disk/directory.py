@@ -19,6 +19,8 @@ from kishu_kernel.errors import StoreError, UnwritableError
 
 DATA = "data.mdb"
 LOCK = "lock.mdb"
+PUSHING = "pushing.lock"
+"""Locked by who pushes the store to its remote. Empty; it stays."""
 
 READERS = 126
 """LMDB's default. All who open a store must use the same number."""

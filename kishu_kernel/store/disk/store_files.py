@@ -16,7 +16,7 @@ import lmdb
 
 from kishu_kernel.errors import StoreError
 from kishu_kernel.store.disk import directory, environment_pool, integrity
-from kishu_kernel.store.disk.directory import DATA, LOCK
+from kishu_kernel.store.disk.directory import DATA, LOCK, PUSHING
 from kishu_kernel.store.disk.disk_errors import store_error
 from kishu_kernel.store.disk.environment import MAX_TABLES
 from kishu_kernel.store.disk.locks import FileLock
@@ -113,7 +113,7 @@ def remove(path: Path, *others: str) -> None:
         StoreError: a process has it open, or it cannot be removed.
     """
     with exclusively(path) as place:
-        for name in (DATA, LOCK, _NEW, *others):
+        for name in (DATA, LOCK, _NEW, PUSHING, *others):
             (place / name).unlink(missing_ok=True)
         integrity.forget_verified(place)
         with suppress(OSError):

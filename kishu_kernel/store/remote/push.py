@@ -9,12 +9,13 @@ Law: values of cells that were dropped here to save space stay in the remote. No
 
 from __future__ import annotations
 
+import os
 import random
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -22,6 +23,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from kishu_kernel.errors import LoadError, RemoteError, StoreError
 from kishu_kernel.model.dataclass import dataclass, replace
 from kishu_kernel.store.disk import environment_pool
+from kishu_kernel.store.disk.directory import PUSHING
+from kishu_kernel.store.disk.disk_errors import store_error
+from kishu_kernel.store.disk.locks import FileLock, wait_for
 from kishu_kernel.store.disk.parallel import run_in_parallel
 from kishu_kernel.store.format.validation import verified_chunk
 from kishu_kernel.store.remote import layout
@@ -87,7 +91,7 @@ def push(
             sent is found again by the next push.
         StoreError: the store is damaged, or cannot be written.
     """
-    with environment_pool.opened(path) as store:
+    with environment_pool.opened(path) as store, _alone(path):
         try:
             remote = secured(store, objects, recipients)
             return _Push(store, remote, progress, lanes).run(known or KnownHoldings())
@@ -95,6 +99,26 @@ def push(
             raise StoreError(
                 f"the store at {path} cannot be pushed as it is ({error}): repair it with `jupyter kishu fsck --repair`"
             ) from error
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Nobody else pushes the store in this context: two who do would take each other for copies of it.
+
+    Raises:
+        StoreError: another process pushes it, and does not end; or the disk failed.
+    """
+    try:
+        place = path / PUSHING
+        os.close(os.open(place, os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600))
+        lock = FileLock(place)
+    except OSError as error:
+        raise store_error(path, error) from error
+    try:
+        wait_for(lambda: lock.try_lock(True), f"the history in {path} is being pushed by another process")
+        yield
+    finally:
+        lock.close()
 
 
 class _Sent(NamedTuple):

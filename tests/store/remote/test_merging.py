@@ -20,7 +20,7 @@ from kishu_kernel.store.remote.push import Pushed, push
 from kishu_kernel.store.remote.sweep import sweep
 from tests.store.values import checkpoint_id
 
-from .remotes import Failing, Interrupted, add, memory_remote, values
+from .remotes import Failing, Interrupted, add, memory_remote, push_at_once, values
 
 
 @pytest.fixture(autouse=True)
@@ -51,6 +51,18 @@ def test_the_manifest_stays_short_and_clones_are_the_history(tmp_path: Path) -> 
     assert swept.removed > swept.kept
     clone(remote, tmp_path / "after")
     assert values(tmp_path / "after") == values(here)
+
+
+def test_several_who_push_one_store_at_once_are_one(tmp_path: Path) -> None:
+    """The couriers of two kernels of one notebook, or of one that ends and the next."""
+    here, remote = tmp_path / "here", memory_remote()
+    for number in range(1, 7):
+        add(here, number)
+        assert push_at_once([here, here, here], remote) == []
+    assert push(here, remote) == Pushed()
+    holdings = read_holdings(remote, None)
+    assert len(holdings.manifest.replicas) == 1
+    assert known_rows(here, remote) == len(holdings.rows)
 
 
 def test_what_each_knew_before_is_known_after_others_have_merged(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def network(server: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyNetw
 BUSY = Faults(throttled=0.1, slow=0.1, cut_request=0.1, cut_answer=0.1, lost_answer=0.1, late_lists=0.5)
 
 
-@seeds(1, 40)
+@seeds(1, 12)
 def test_nothing_is_lost_or_torn_and_both_keep_their_lines(network: FaultyNetwork, tmp_path: Path, seed: int) -> None:
     """Two machines run cells, push and pull, in any order. Whatever is seen at any time is whole."""
     rng, url = random.Random(seed), f"s3://team/seed-{seed}"
