@@ -28,6 +28,9 @@ RAY = (
     "@ray.remote(resources={'own': 0.1}, num_cpus=0)\ndef more(x):\n    return x + 1\n"
     "future = more.remote(1); total = ray.get(future)",
 )
+SLOWLY = {"RAY_agent_register_timeout_ms": "120000", "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0"}
+"""Ray may start on a machine that has much else to do."""
+
 SPARK = (
     "import os, sys; os.environ['PYSPARK_PYTHON'] = sys.executable\n"
     "from pyspark.sql import SparkSession, functions as F",
@@ -45,7 +48,7 @@ def begin(start: Start, tmp_path: Path) -> Any:
     with (tmp_path / "said").open("wb") as said:
 
         def beginning() -> Kernel:
-            return start(environment={**on(book), "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0"}, patience=200.0, output=said)
+            return start(environment={**on(book), **SLOWLY}, patience=200.0, output=said)
 
         yield beginning
 

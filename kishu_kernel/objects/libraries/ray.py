@@ -13,18 +13,18 @@ def _refuse(actor: Any) -> Reduction:
     raise TypeError("ActorHandle objects cannot be stored")
 
 
-def _driver() -> Any:
-    """What all that this process asks of Ray goes through, whichever cluster it is connected to, if to any."""
-    return getattr(sys.modules.get("ray._private.worker"), "global_worker", None)
+def _of_driver(name: str) -> Any:
+    """What this process asks Ray by, whichever cluster it is connected to. None: to none."""
+    driver = getattr(sys.modules.get("ray._private.worker"), "global_worker", None)
+    return getattr(driver, name, None)
 
 
-def _node() -> Any:
-    """What stands for the cluster that this process is connected to."""
-    return getattr(sys.modules.get("ray._private.worker"), "_global_node", None)
+def _connection() -> Any:
+    return _of_driver("core_worker")
 
 
 def _context(context: Any) -> tuple[Any, ...]:
-    return {**context.address_info}, _driver(), _node()
+    return {**context.address_info}, _connection(), _of_driver("function_actor_manager")
 
 
 class Ray(Library):
@@ -32,22 +32,23 @@ class Ray(Library):
 
     What the call that connects returns stands for the connection: its cell makes that anew, and is re-run before those
     that make references. Else the first of these would start a cluster of Ray's own choice, and say nothing. References
-    depend on it without joining it; that it ended is seen by its node.
+    depend on it without joining it; that it ended is seen by what they are asked by. What a module of Ray's holds
+    itself would tell nothing: that is the library's own.
     """
 
-    labels = {"ray._private.node.Node"}
+    labels = {"ray._raylet.CoreWorker"}
     visible_state = {
-        "ObjectRef": lambda reference: (reference.binary(), _node()),
+        "ObjectRef": lambda reference: (reference.binary(), _connection()),
         "RayContext": _context,
-        "ClientContext": lambda context: (context.dashboard_url, context._context_to_restore is None, _driver()),
-        "ray._private.worker.Worker": lambda worker: (),
-        "ray._private.node.Node": lambda node: (node.session_name,),
+        "ClientContext": lambda context: (context.dashboard_url, context._context_to_restore is None),
+        "ray._raylet.CoreWorker": lambda connection: (),
+        "ray._private.function_manager.FunctionActorManager": lambda manager: (),
     }
     exact_reductions = {"ActorHandle": _refuse}
     called_anew = {"ObjectRef", "RayContext", "ClientContext"}
     sends = True
 
     def current(self) -> Iterable[object]:
-        """Whatever calls Ray goes through this, though no code names it."""
-        driver = _driver()
-        return () if driver is None else (driver,)
+        """Whatever calls Ray goes by this, though no code names it."""
+        asked_by = _of_driver("function_actor_manager")
+        return () if asked_by is None else (asked_by,)
