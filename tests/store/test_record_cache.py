@@ -30,13 +30,13 @@ def store(tmp_path: Path) -> Iterator[LmdbStore]:
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """The keys of the records that were decoded."""
     keys: list[bytes] = []
-    plain = module._decoded
+    plain = module.decoded
 
     def noting(signatures: object, key: bytes, value: bytes, outputs: bytes) -> Checkpoint:
         keys.append(key)
         return plain(signatures, key, value, outputs)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(module, "_decoded", noting)
+    monkeypatch.setattr(module, "decoded", noting)
     return keys
 
 
@@ -91,7 +91,7 @@ def test_a_list_that_was_interrupted_is_complete_the_next_time(
     assert len(_codes(store)) == 20
     store.commit(trivial(21), [], {})
     with monkeypatch.context() as patched:
-        patched.setattr(module, "_decoded", interrupted)
+        patched.setattr(module, "decoded", interrupted)
         with pytest.raises(KeyboardInterrupt):
             _codes(store)
     assert len(_codes(store)) == 21
