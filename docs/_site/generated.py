@@ -20,7 +20,10 @@ NAVIGATION = {
     "Start": ["install", "tutorial"],
     "Notebooks": ["notebooks/cleaning", "notebooks/training", "notebooks/agent"],
     "How to": ["undo", "restart", "compare", "agents", "sharing", "secrets", "idle", "hub"],
-    "Reference": [f"reference/{each}" for each in ("magics", "configuration", "command-line", "protocol", "client")],
+    "Reference": [
+        *(f"reference/{each}" for each in ("magics", "configuration", "command-line", "protocol", "client")),
+        "clients",
+    ],
     "Explanation": [
         *(f"explanation/{each}" for each in ("how-it-works", "state", "exact", "security", "figures")),
         *("/benchmarks/results/comparison", "/benchmarks/results/matrix"),
