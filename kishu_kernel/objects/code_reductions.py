@@ -61,7 +61,8 @@ def state_of_function(function: types.FunctionType) -> dict[str, Any]:
         "qualname": function.__qualname__,
         "module": function.__module__,
         "doc": function.__doc__,
-        "contents": tuple(map(cell_content, function.__closure__ or ())),
+        # of a list: of an iterator, CPython 3.10 makes an empty tuple that is not the one that there is
+        "contents": tuple([cell_content(cell) for cell in function.__closure__ or ()]),
     }
     if getattr(function, "__type_params__", ()):
         state["type_params"] = function.__type_params__  # type: ignore[attr-defined]

@@ -327,6 +327,6 @@ def test_who_shares_labels_is_judged_where_these_have_changed(cells: Cells) -> N
 
 def test_labels_of_what_cannot_be_walked_are_judged_each_time(cells: Cells) -> None:
     pytest.importorskip("pandas")
-    cells.run("import pandas as pd; a = pd.Series(1, index=pd.Index([iter([1]), 2])); b = a + 1")
+    cells.run("import pandas as pd; a = pd.Series(1, index=pd.Index([(each for each in [1]), 2])); b = a + 1")
     assert cells.live["a"].index is cells.live["b"].index
     assert ("b",) in cells.run("a.iloc[0] = 5").known
