@@ -12,8 +12,9 @@ Neighbours: `codec.pickling` loads functions; `frontend.shell.cell_finder` knows
 from __future__ import annotations
 
 import linecache
+import os
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 SourceLookup = Callable[[str], str | None]
@@ -34,8 +35,8 @@ def add_source_lookup(lookup: SourceLookup) -> Callable[[], None]:
 
 
 def register_code(name: str) -> None:
-    """Code with this file name was loaded: from now on `linecache` can find its source. O(1)."""
-    if name not in linecache.cache and not name.startswith("<"):
+    """Code with this file name was loaded: from now on `linecache` can find its source, if it is a cell's. O(1)."""
+    if name not in linecache.cache and not name.startswith("<") and not _is_file(name):
         linecache.cache[name] = (partial(_look_up, name),)
 
 
@@ -47,6 +48,12 @@ def cached_lines(name: str) -> Sequence[str]:
     if len(known) == 1:
         return linecache.getlines(name)
     return known[2] if known[1] is None else ()
+
+
+@lru_cache(maxsize=256)
+def _is_file(name: str) -> bool:
+    """Whether it is a module's: `linecache` reads that by itself, where somebody asks."""
+    return os.path.isfile(name)
 
 
 def _look_up(name: str) -> str | None:
