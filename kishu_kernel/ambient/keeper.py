@@ -256,10 +256,8 @@ class AmbientState:
                 for provider in self._present().values():
                     stack.enter_context(provider.rerunning())
                 self._about_to_run(checkpoint.code, self._present())
-                # What is imported for the first time, here or there, may draw numbers, and does not do so again.
-                modules = len(sys.modules)
-                imported = checkpoint.imported
-                yield lambda: None if imported or len(sys.modules) > modules else self._drawn_otherwise(after)
+                # What is imported for the first time may draw numbers, and does not do so again.
+                yield lambda: None if checkpoint.imported else self._drawn_otherwise(after)
         finally:
             self._put_back(now)
 

@@ -53,7 +53,7 @@ def _with_other_outputs(bundle: Path) -> Path:
     """The same bundle with hostile outputs, under the mark of those that were there."""
     target = bundle.with_name("tampered.kishu")
     with zipfile.ZipFile(bundle) as source, zipfile.ZipFile(target, "w") as archive:
-        for name in ENTRIES:
+        for name in sorted(source.namelist(), key=ENTRIES.index):
             data = source.read(name)
             if name == "outputs":
                 with source.open(name) as entry:

@@ -293,7 +293,7 @@ def trust(
     directory: Path | None,
     for_programs: bool,
 ) -> None:
-    """Accept a store that nothing shows to be yours; or trust a person's key, for all stores.
+    """Accept a store that is not known as yours, or a person's key.
 
     Loading a stored value can run any program, so kernels load only values that are signed with your key (in Jupyter's
     data directory, or in KISHU_KEY_FILE), and show other outputs as text and pictures only. What was imported, copied

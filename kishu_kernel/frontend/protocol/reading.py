@@ -54,7 +54,7 @@ class Reader:
         history = self._history()
         floor = None if since is None else history.lookup(history.resolve(since))
         reply: Json = {"head": history.head, "branch": history.branch, "latest": history.latest}
-        reply |= {"redo": None, "untold": []}
+        reply |= {"redo": None, "untold": [], "remote": None}
         if all:
             listed = self._order.of(history.store.checkpoints(outputs=False))
             chosen = listed.checkpoints if floor is None else listed.since(floor)
