@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from kishu_kernel.process import native
+from kishu_kernel.store.format import signing
 from kishu_kernel.store.format.signing import KEY_FILE
 from tests.support import addresses, soak
 
@@ -30,6 +31,12 @@ def own_key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(KEY_FILE, str(tmp_path_factory.mktemp("key") / "key"))
         yield
+
+
+@pytest.fixture(autouse=True)
+def own_choice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a kernel in the process of a test decides of signatures is decided for that test."""
+    monkeypatch.setattr(signing, "_decided", [])
 
 
 @pytest.fixture(autouse=True, scope="session")
