@@ -13,7 +13,7 @@ from typing import Any
 
 import nbformat
 import pytest
-from jupyter_client import AsyncKernelManager
+from jupyter_client import KernelManager
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from nbclient import NotebookClient
 
@@ -60,7 +60,8 @@ def executed(path: Path, command: tuple[str, ...], home: Path) -> Any:
     """The notebook as nbclient leaves it."""
     home.mkdir()
     notebook = nbformat.read(path, 4)
-    manager = AsyncKernelManager(kernel_spec_manager=OneSpec(command))
+    # not the one with channels of asyncio: now and then those hear of a reply only 5 s later, of any kernel's
+    manager = KernelManager(kernel_spec_manager=OneSpec(command))
     client = NotebookClient(
         notebook,
         km=manager,
