@@ -188,6 +188,9 @@ class RealPlayer:
             return
         now, new = self.look(), copies.get(name, name)
         if reply["applied"]:
+            (made,) = (each for each in self.kernel.done("log", all=True)["checkpoints"] if each["id"] == reply["head"])
+            if made["parent"] != self.model.head:  # the state that this kernel began in, without what it could not have
+                self.add(made["parent"], before)
             self.add(reply["head"], now)
         then = without_gaps(self.states[target]["alone"][name])
         wrong = describer.differences(then, describer.renamed(without_gaps(now["alone"].get(new, {})), new, name))
