@@ -104,9 +104,9 @@ class Interrupt:
         return self
 
 
-@each("step", (5, 1), 1)
+@each("step", (5, 2), 1)
 def test_wherever_it_is_interrupted_nothing_has_changed(step: int) -> None:
-    """At each fifth place, and as a soak at each."""
+    """At each fifth place, and as a soak at each second one."""
     notebook, target = travelled()
     notebook.ok("'shown'")
     live, out = dict(notebook.live), dict(notebook["Out"])

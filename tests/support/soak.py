@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-_EXAMPLES = {"short": 25, "soak": 300}
+_EXAMPLES = {"short": 25, "soak": 200}
 """Of a property that does not say how many."""
 
 
