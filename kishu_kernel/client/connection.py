@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import time
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
@@ -54,6 +55,9 @@ class Connection:
         self.name = name
         self.file = file
         self._client: BlockingKernelClient = BlockingKernelClient()
+        # Who forgets to close it must not wait for ever: a context that is collected waits for sockets of its own.
+        self._end = weakref.finalize(self, _end, self._client)
+        self._end.atexit = False
         self._client.load_connection_info(cast(Any, dict(info)))
         self._client.start_channels(iopub=False, stdin=False, hb=False)
 
@@ -74,7 +78,7 @@ class Connection:
         read = running_kernels.read_connection_file(kernel.connection_file)
         if read is None:
             raise NoKernelError(f"{kernel.connection_file} is not the connection file of a kernel")
-        _await(read, 0.0, f"the kernel of {name} has ended")
+        _await(read, 0.0, f"the kernel of {name} has ended, or has not begun yet")
         return cls(read, name, kernel.pid or None, kernel.connection_file, waiting)
 
     @property
@@ -84,8 +88,7 @@ class Connection:
 
     def close(self) -> None:
         """Ends the connection. The kernel goes on."""
-        self._client.stop_channels()
-        self._client.context.destroy(linger=0)
+        self._end()
 
     def send(self, channel: str, kind: str, content: Json) -> str:
         """Sends a request; returns what `reply` takes."""
@@ -170,6 +173,11 @@ class Connection:
 
     def _channel(self, name: str) -> Any:
         return getattr(self._client, f"{name}_channel")
+
+
+def _end(client: BlockingKernelClient) -> None:
+    client.stop_channels()
+    client.context.destroy(linger=0)
 
 
 def _blocking(socket: Any) -> Any:

@@ -313,6 +313,16 @@ def test_a_kernel_that_is_restarted_meanwhile(kernel: Kernel) -> None:
         assert k.status()["head"] is None
 
 
+def test_a_client_that_nobody_closes_is_waited_for_by_nobody(kernel: Kernel) -> None:
+    code = (
+        "import gc, sys; from kishu_kernel.client import connect\n"
+        "print(connect(sys.argv[1]).run('1 + 1')['status']); gc.collect(); print('collected')"
+    )
+    command = [sys.executable, "-c", code, kernel.manager.connection_file]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert ran.stdout.split() == ["ok", "collected"]
+
+
 @pytest.mark.parametrize("kill", [False, True], ids=["shutdown", "kill -9"])
 def test_no_kernel_any_more(start: Start, kernel: Kernel, tmp_path: Path, kill: bool) -> None:
     kernel.ok("x = 1")
