@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from typing import Any
 
 
@@ -21,3 +22,17 @@ class Lines:
         """Returns the messages that these bytes have completed."""
         *whole, self._begun = (self._begun + data).split(b"\n")
         return [json.loads(each) for each in whole]
+
+    def arrived(self, connection: socket.socket) -> tuple[list[dict[str, Any]], bool]:
+        """Returns the messages that are there, without waiting for any, and whether the other end is gone."""
+        messages: list[dict[str, Any]] = []
+        while True:
+            try:
+                data = connection.recv(1 << 16, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return messages, False
+            except OSError:
+                data = b""
+            if not data:
+                return messages, True
+            messages += self.take(data)

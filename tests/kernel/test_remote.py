@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
-from kishu_kernel.store.remote.recipients import new_identity
+from kishu_kernel.store.remote.holdings import read_holdings
+from kishu_kernel.store.remote.objects import connect
+from kishu_kernel.store.remote.recipients import new_identity, opened
 from tests.frontend.command.commanding import ok
 
 from .conftest import Start
@@ -63,15 +65,26 @@ def test_a_session_wakes_on_another_machine(
 
 def _until(kernel: Kernel, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
     deadline = time.monotonic() + 60
-    while not holds(remote := kernel.done("status")["remote"]):
+    while not holds(remote := kernel.done("status", channel="control")["remote"]):
         assert time.monotonic() < deadline, remote
         time.sleep(0.5)  # who asks all the time leaves no pause
     return dict(remote)
 
 
+def _heads(url: str) -> int:
+    return read_holdings(opened(connect(url), None), None).number
+
+
+def test_what_a_client_runs_for_itself_puts_no_push_off(start: Start, tmp_path: Path) -> None:
+    book = write_notebook(tmp_path / "book.ipynb")
+    kernel = start(environment={**on(book), "KISHU_REMOTE": (tmp_path / "remote").as_uri()})
+    kernel.ok("x = 1")
+    _until(kernel, lambda remote: bool(kernel.ok("x", store_history=False)) and remote["doing"] == "pushed")
+
+
 @pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "encrypted"])
 def test_what_was_done_is_there_after_a_pause_and_wakes_on_a_machine_without_any_of_it(
-    start: Start, tmp_path: Path, encrypted: bool
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encrypted: bool
 ) -> None:
     here, there, remote = tmp_path / "here", tmp_path / "there", (tmp_path / "remote").as_uri()
     for machine in (here, there):
@@ -91,14 +104,44 @@ def test_what_was_done_is_there_after_a_pause_and_wakes_on_a_machine_without_any
     assert first.done("hibernate", channel="control")["remote"] == {"pushed": True, "error": None, "missing": []}
     assert "pushed just now" in first.ok("%kishu status").text
     first.ok("x.append('at the end')")
+    for name, value in key.items():
+        monkeypatch.setenv(name, value)
+    before = _heads(told["url"])
     first.restart()
-    assert _until(first, lambda remote: remote["doing"] != "pushing")["error"] is None
+    deadline = time.monotonic() + 60
+    while _heads(told["url"]) == before:  # by a process that may outlive the first kernel
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
     copy = write_notebook(there / "work" / "a book.ipynb")
     second = start(home=there, environment={**on(copy), **key, "HOME": str(there), "KISHU_AUTO_RESUME": "1"})
     second.ok("pass")
     assert second.value("(x, x is y)") == ([1, 2, 3, "at the end"], True)
     files = [file for file in (tmp_path / "remote").rglob("*") if file.is_file()]
     assert any(b"manifest" in file.read_bytes() for file in files) is not encrypted  # of heads
+
+
+def test_a_place_that_a_stranger_prepared_is_not_used_where_a_kernel_is_configured_to_be_strict(
+    start: Start, tmp_path: Path
+) -> None:
+    pytest.importorskip("pyrage", reason="an encrypted remote needs pyrage")
+    pytest.importorskip("cryptography", reason="signatures of a team need cryptography")
+    remote = (tmp_path / "remote").as_uri()
+
+    def environment(home: Path) -> dict[str, str | None]:
+        home.mkdir()
+        keys = {"KISHU_KEY_FILE": str(home / "key"), "KISHU_AGE_IDENTITY": str(home / "age"), "HOME": str(home)}
+        return {**on(write_notebook(home / "book.ipynb")), "KISHU_REMOTE": remote, **keys}
+
+    hers, his = environment(tmp_path / "her"), environment(tmp_path / "his")
+    his["KISHU_REMOTE_RECIPIENTS"] = new_identity(tmp_path / "her" / "age").public
+    new_identity(tmp_path / "his" / "age")
+    stranger = start(home=tmp_path / "his", environment=his)
+    stranger.ok("x = 1")
+    assert stranger.done("hibernate", channel="control", timeout=30)["remote"]["pushed"]
+    kernel = start("--KishuKernel.signing=strict", home=tmp_path / "her", environment=hers)
+    assert kernel.ok("pass").text == ""
+    assert "somebody whom you do not trust" in kernel.done("status")["warnings"][0]
+    assert len(kernel.done("log", all=True)["checkpoints"]) == 1
 
 
 def test_where_it_cannot_be_pushed_it_goes_on_and_says_so_and_catches_up(start: Start, tmp_path: Path) -> None:

@@ -140,7 +140,8 @@ class KernelHooks:
             The content of the reply.
         """
         self.tracked_shell.fate.attended |= attended
-        self.tracked_shell.courier.pause()
+        if not hidden:  # what a client runs for itself would put off each push, and be followed by one
+            self.tracked_shell.courier.pause()
         pending = _pending_work.get()
         return await self.tracked_shell.around_cell(
             run,

@@ -102,24 +102,19 @@ class Spare:
             connection.close()
 
     def _hear(self) -> None:
-        while self._connection is not None:
-            try:
-                data = self._connection.recv(1 << 16, socket.MSG_DONTWAIT)
-            except BlockingIOError:
-                return
-            except OSError:
-                data = b""
-            if not data:
-                self._failures += 1
+        if self._connection is None:
+            return
+        messages, gone = self._lines.arrived(self._connection)
+        for message in messages:
+            if "left_out" in message:  # another one begins, without these
+                self._left_out.update(message["left_out"])
                 self._let_go()
+                self._tell()
                 return
-            for message in self._lines.take(data):
-                if "left_out" in message:  # another one begins, without these
-                    self._left_out.update(message["left_out"])
-                    self._let_go()
-                    self._tell()
-                    return
-                self._place, self._pid = message["place"], message["pid"]
+            self._place, self._pid = message["place"], message["pid"]
+        if gone:
+            self._failures += 1
+            self._let_go()
 
     def _start(self) -> None:
         ours, theirs = socket.socketpair()

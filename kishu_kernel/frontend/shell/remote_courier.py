@@ -20,6 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
+from kishu_kernel.errors import StoreError
 from kishu_kernel.process.code_origins import started_in
 from kishu_kernel.process.lines import Lines, line
 
@@ -55,6 +56,9 @@ class CourierStores(Protocol):
 
     def place_to_fill(self) -> tuple[Path, str, str] | None:
         """The directory of all stores, the notebook and the session, where the notebook has no history here."""
+
+    def signing_environment(self) -> dict[str, str]:
+        """The variables that say to another process whose signatures count here. StoreError: no such policy."""
 
 
 class RemoteCourier:
@@ -163,8 +167,12 @@ class RemoteCourier:
         url = self._url_of(notebook) if notebook else self._remote
         return {"url": url, **self._state, **({"error": self._why_not()} if self._why_not() else {})}
 
-    def push_within(self, seconds: float) -> Json | None:
+    def push_within(self, seconds: float, last: bool = False) -> Json | None:
         """Has everything pushed that is in the store. None where nothing is pushed by itself.
+
+        Args:
+            seconds: how long it waits for that.
+            last: the courier ends afterwards.
 
         Returns:
             `pushed`, `error`, and `missing`: the states that are not there.
@@ -177,7 +185,8 @@ class RemoteCourier:
         with self._lock:
             self._number += 1
             number = self._number
-            told = self._say({**errand, "finish": number})
+            ends = {"end": LAST_SECONDS} if last else {}  # in one message: who heard of the end alone would end
+            told = self._say({**errand, "finish": number, **ends})
         deadline = time.monotonic() + seconds
         while told and self._finished.get("finished") != number and time.monotonic() < deadline:
             self._wait(max(0.0, min(_LOOK, deadline - time.monotonic())))
@@ -198,11 +207,8 @@ class RemoteCourier:
         """
         if os.getpid() != self._owner:
             return
-        errand = self._errand() if self._new or self._connection is not None else None
-        if errand is not None:
-            with self._lock:
-                self._say({"end": LAST_SECONDS})
-            self.push_within(seconds)
+        if self._new or self._connection is not None:
+            self.push_within(seconds, last=True)
         with self._lock:
             self._let_go()
 
@@ -241,13 +247,14 @@ class RemoteCourier:
                 self._start()
             assert self._connection is not None
             self._connection.sendall(line(message), socket.MSG_DONTWAIT)  # no cell waits for it
-        except (OSError, subprocess.SubprocessError):
+        except (OSError, subprocess.SubprocessError, StoreError):
             self._failures += 1
             self._let_go()
             return False
         return True
 
     def _start(self) -> None:
+        environment = {**os.environ, **self._stores.signing_environment()}
         ours, theirs = socket.socketpair()
         path = [each for each in sys.path if each]
         with theirs:
@@ -258,27 +265,23 @@ class RemoteCourier:
                 stderr=subprocess.DEVNULL,
                 cwd=started_in(),
                 start_new_session=True,
-                env={**os.environ, "KISHU_REMOTE_RECIPIENTS": self._recipients},
+                env={**environment, "KISHU_REMOTE_RECIPIENTS": self._recipients},
             )
             process.wait(30)  # it forks and ends
         ours.sendall(line({"owner": self._owner}))
         self._connection, self._lines = ours, Lines()
 
     def _hear(self) -> None:
-        while self._connection is not None:
-            try:
-                data = self._connection.recv(1 << 16, socket.MSG_DONTWAIT)
-            except BlockingIOError:
-                return
-            except OSError:
-                data = b""
-            if not data:
-                self._failures += 1
-                self._let_go()
-                return
+        if self._connection is None:
+            return
+        messages, gone = self._lines.arrived(self._connection)
+        if messages:
             self._heard_at = time.monotonic()
-            for message in self._lines.take(data):
-                self._note(message)
+        for message in messages:
+            self._note(message)
+        if gone:
+            self._failures += 1
+            self._let_go()
 
     def _note(self, message: Json) -> None:
         if "state" in message:

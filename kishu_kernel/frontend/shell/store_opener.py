@@ -314,6 +314,17 @@ class StoreOpener:
 
         return [] if self.place is None else [SessionId(each) for each in sessions_in(self.place.path)]
 
+    def signing_environment(self) -> dict[str, str]:
+        """Returns the variables that say to another process whose signatures count here.
+
+        Raises:
+            StoreError: there is no such policy as was chosen.
+        """
+        from kishu_kernel.store.format.signing import choose, signing_policy
+
+        choose(self._where.signing, self._where.trusted_keys)
+        return signing_policy().environment()
+
     def _open(self) -> LmdbStore:
         from kishu_kernel.store.catalog.assignment import StoreAssignment, claim_store
         from kishu_kernel.store.format.signing import choose, key_path, user_signer

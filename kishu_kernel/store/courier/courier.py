@@ -7,7 +7,7 @@ It is told by lines of JSON::
     {"go": STORE, "url": URL}                 no cell runs, and there may be something to push
     {"wait": true}                            a cell begins
     {"finish": NUMBER, "go", "url"}           push now, and say `finished`
-    {"end": SECONDS}                          the kernel ends: push what is left, no longer than that, and end
+    {"end": SECONDS, "finish", "go", "url"}   the kernel ends: push what is left, no longer than that, and end
 
 and says `{"state": ...}` (pushing, pushed, failed) where that changes, `{"fetched": ...}`, `{"finished": NUMBER,
 ...}`.
@@ -48,12 +48,18 @@ FIRST_PAUSE, LONGEST_PAUSE = 5.0, 600.0
 """Seconds from a failed try to the next one: they double."""
 LAST_SECONDS = 60.0
 """How long it goes on after its kernel was killed."""
+HELD_SECONDS = 20.0
+"""How long a push that a cell has stopped keeps others from pushing the same store: less than they wait."""
 SHOWN = 100
 """States that are named, at most, where they could not be pushed."""
 _LOOK = 5.0
 """Seconds between two looks at whether the kernel lives: what it has forked may keep its socket open."""
 
 Json = dict[str, Any]
+
+
+class _StoppedError(RemoteError):
+    """A cell has been running for long: the push begins again after it, with what it has sent."""
 
 
 class _EndedError(RemoteError):
@@ -156,9 +162,12 @@ class Courier:
     def _enter(self) -> None:
         """The gate of the remote: passed while no cell runs, or somebody waits for the push."""
         with self._changed:
-            self._changed.wait_for(
-                lambda: self._calm_since is not None or self._asked is not None or self._end_at is not None
+            may = self._changed.wait_for(
+                lambda: self._calm_since is not None or self._asked is not None or self._end_at is not None,
+                HELD_SECONDS,
             )
+            if not may:
+                raise _StoppedError("a cell is running")
             if self._end_at is not None and time.monotonic() > self._end_at:
                 raise _EndedError("the kernel has ended, and the time for what was left is over")
 
@@ -177,6 +186,10 @@ class Courier:
             if (store, remote.url) != self._known_of:
                 self._known, self._known_of = KnownHoldings(), (store, remote.url)
             push(store, remote, known=self._known, lanes=1)
+        except _StoppedError:
+            with self._changed:
+                self._is_new = True
+            return
         except (KishuError, OSError) as failure:
             error = str(failure)
         with self._changed:

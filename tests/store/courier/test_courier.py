@@ -17,6 +17,7 @@ from kishu_kernel.store.courier import courier
 from kishu_kernel.store.courier.courier import Courier
 from kishu_kernel.store.courier.places import place_of
 from kishu_kernel.store.remote.objects import Objects
+from kishu_kernel.store.remote.push import push
 from tests.store.remote.remotes import Failing, add, memory_remote, values
 
 Json = dict[str, Any]
@@ -71,27 +72,49 @@ def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
         each.end()
 
 
-def test_it_takes_no_step_while_a_cell_runs(start: Start, tmp_path: Path) -> None:
-    began, may_end = threading.Event(), threading.Event()
+class Slow(Failing):
+    """A remote whose steps take until they may end."""
 
-    class Slow(Failing):
-        def exists(self, name: str) -> bool:
-            began.set()
-            assert may_end.wait(30)
-            return super().exists(name)
+    def __init__(self, objects: Objects) -> None:
+        super().__init__(objects)
+        self.began, self.may_end = threading.Event(), threading.Event()
 
-    store, remote = tmp_path / "store", Slow(memory_remote())
+    def exists(self, name: str) -> bool:
+        self.began.set()
+        assert self.may_end.wait(30)
+        return super().exists(name)
+
+
+def stopped(start: Start, store: Path, remote: Slow) -> KernelSide:
+    """A kernel in which a cell began when its courier was in the middle of a push."""
     add(store, 1)
     kernel = start(lambda _: remote)
     kernel.say(go=str(store), url="memory:///")
-    assert began.wait(30)
+    assert remote.began.wait(30)
     kernel.say(wait=True)
     while kernel.courier._calm_since is not None:
         time.sleep(0.001)
-    may_end.set()  # of the step that was under way
+    remote.may_end.set()  # of the step that was under way
+    return kernel
+
+
+def test_it_takes_no_step_while_a_cell_runs(start: Start, tmp_path: Path) -> None:
+    store, remote = tmp_path / "store", Slow(memory_remote())
+    kernel = stopped(start, store, remote)
     while not kernel.courier._changed._waiters:  # type: ignore[attr-defined] # it stands at the gate
         time.sleep(0.001)
     assert remote.calls == 2  # whether it is encrypted, and the step
+    kernel.say(go=str(store), url="memory:///")
+    assert kernel.hear_state("pushed")["error"] is None
+
+
+def test_a_push_that_a_long_cell_has_stopped_keeps_nobody_else_from_pushing(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(courier, "HELD_SECONDS", 0.01)
+    store, remote = tmp_path / "store", Slow(memory_remote())
+    kernel = stopped(start, store, remote)
+    assert push(store, remote).checkpoints == 1
     kernel.say(go=str(store), url="memory:///")
     assert kernel.hear_state("pushed")["error"] is None
 
