@@ -27,19 +27,30 @@ _awaited = False
 """A cell was asked for, and has not begun."""
 _kept = False
 """An interrupt has come meanwhile."""
+_let_in = False
+"""They are let in: a cell runs, or what is done around it."""
 
 
 def keep_for_cell() -> Any:
     """A cell is asked for: from here on an interrupt is kept for it, until `let_in`.
 
     Returns:
-        The handler that was there before; None on another thread, and where they were kept already.
+        The handler that was there before; None on another thread, where they were kept already, and where they are let
+        in: it is the cell that runs.
     """
     global _awaited, _kept
-    if not _interruptible():
+    if _let_in or not _interruptible():
         return None
     _awaited, _kept = True, False
     return None if are_kept() else _set_handler(_SIGINT, _keep)
+
+
+def keep_no_more(before: Any) -> None:
+    """Nothing came of the cell that was asked for: the handler of before is there again, where they are kept still."""
+    global _awaited
+    if _interruptible() and are_kept():
+        _awaited = False
+        _set_handler(_SIGINT, before)
 
 
 def are_kept() -> bool:
@@ -50,17 +61,18 @@ def are_kept() -> bool:
 @contextmanager
 def let_in() -> Iterator[None]:
     """Within this context an interrupt is raised: a cell runs there, and what is done before it."""
-    global _awaited
+    global _awaited, _let_in
     if not _interruptible():
         yield
         return
+    outer, _let_in = _let_in, True
     before = _set_handler(_SIGINT, _raise_and_keep if _awaited else signal.default_int_handler)
     try:
         if _awaited and _kept:
             raise KeyboardInterrupt
         yield
     finally:
-        _awaited = False
+        _awaited, _let_in = False, outer
         try:
             _set_handler(_SIGINT, before)
         except KeyboardInterrupt:  # it comes before the handler is another one

@@ -105,6 +105,15 @@ def test_after_an_await_that_was_interrupted(kernel: Kernel) -> None:
     assert kernel.value("xs") == []
 
 
+def test_a_cell_that_is_made_the_parent_again_can_be_interrupted(kernel: Kernel) -> None:
+    """As ipykernel does with one that awaits, when a widget's message came meanwhile."""
+    again = "kernel = get_ipython().kernel; kernel.set_parent([], kernel.get_parent())"
+    running = kernel.begin(f"import time\n{again}\nprint('begun')\nfor _ in range(3000): time.sleep(0.01)")
+    kernel.until(running, "begun")
+    kernel.interrupt()
+    assert kernel.end(running).reply["ename"] == "KeyboardInterrupt"
+
+
 def test_cells_that_an_error_cancels_did_not_run(kernel: Kernel) -> None:
     with kernel.hold(after="1 / 0") as held:
         waiting = kernel.begin("never = 1")
@@ -113,6 +122,28 @@ def test_cells_that_an_error_cancels_did_not_run(kernel: Kernel) -> None:
     assert [each["status"] for each in log(kernel)] == ["error"]
     kernel.ok("after = 1")
     assert last(kernel)["created"] == ["after"]
+
+
+def test_a_checkout_after_cancelled_cells_can_be_interrupted(kernel: Kernel, tmp_path: Path) -> None:
+    """They were asked for, and never began: an interrupt of what came next was kept for them."""
+    gate, begun = tmp_path / "gate", tmp_path / "begun"
+    gate.touch()
+    waiting = f"open({str(begun)!r}, 'w').close()\nwhile not os.path.exists({str(gate)!r}): time.sleep(0.005)"
+    kernel.ok(f"import os, time\nx = (n for n in 'ab')\n{waiting}")
+    kernel.ok("del x")
+    with kernel.hold(after="1 / 0") as held:
+        waits = kernel.begin("never = 1")
+        held.let_go()
+    assert kernel.end(waits).status == "aborted"
+    gate.unlink()
+    begun.unlink()
+    request = kernel.send("kishu_request", {"operation": "undo", "steps": 2, "replay": "auto"})
+    while not begun.exists():
+        assert kernel.manager.is_alive()
+        time.sleep(0.01)
+    kernel.interrupt()
+    assert kernel.reply(request)["ename"] == "KeyboardInterrupt"
+    assert kernel.value("'x' in globals()") is False
 
 
 def test_leaving_a_cell_by_exit(kernel: Kernel) -> None:

@@ -9,6 +9,7 @@ from kishu_kernel.process.interrupts import (
     are_kept,
     cell_begins,
     keep_for_cell,
+    keep_no_more,
     let_in,
     uninterrupted,
     until_replied,
@@ -86,6 +87,22 @@ def test_code_finds_the_usual_handler(asked_for: None) -> None:
     with let_in():
         cell_begins()
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_none_is_kept_from_a_cell_that_runs(asked_for: None) -> None:
+    with let_in():
+        cell_begins()
+        assert keep_for_cell() is None
+        with pytest.raises(KeyboardInterrupt):
+            press()
+    assert are_kept()
+
+
+def test_none_is_kept_for_a_cell_that_was_cancelled() -> None:
+    before = keep_for_cell()
+    keep_no_more(before)
+    with pytest.raises(KeyboardInterrupt):
+        press()
 
 
 @pytest.mark.parametrize("way", [press, lambda: uninterrupted(press)])

@@ -15,7 +15,7 @@ from kishu_kernel.frontend.kernel.idle_flushes import spare_idle_flushes
 from kishu_kernel.frontend.kernel.kernel_hooks import KernelHooks, answer_disabled
 from kishu_kernel.frontend.kernel.options import KishuOptions
 from kishu_kernel.frontend.shell.tracked_shell import TrackedShell
-from kishu_kernel.process.interrupts import are_kept, keep_for_cell
+from kishu_kernel.process.interrupts import are_kept, keep_for_cell, keep_no_more
 from kishu_kernel.process.python_gc import making_what_stays
 
 
@@ -74,8 +74,11 @@ class KishuKernel(KishuOptions, IPythonKernel):
     def set_parent(self, ident: Any, parent: dict[str, Any], channel: str = "shell") -> None:
         """As in the base class. What is heard of a cell after this may have somebody interrupt it: that is kept."""
         super().set_parent(ident, parent, channel)
-        is_cell = channel == "shell" and parent.get("header", {}).get("msg_type") == "execute_request"
-        if is_cell and self.kishu_hooks is not None and (before := keep_for_cell()) is not None:
+        if channel != "shell" or self.kishu_hooks is None:
+            return
+        if parent.get("header", {}).get("msg_type") != "execute_request":
+            keep_no_more(self._between_cells)  # an error before it had the cell that was asked for cancelled
+        elif (before := keep_for_cell()) is not None:
             self._between_cells = before
 
     def pre_handler_hook(self) -> None:
