@@ -219,6 +219,11 @@ def is_quiet_thread(kind: type) -> bool:
     return registry.find("quiet_threads", kind, own=True) is not None
 
 
+def draw_others() -> bool:
+    """Whether somebody else than the cell that runs may draw random numbers now (`Library.draws_beside`)."""
+    return any(each.draws_beside() for each in registry.libraries())
+
+
 def users_objects_in(obj: Any) -> list[Any]:
     """The user's objects that an untraversable object holds (a task's result): not the loop, the kernel or locks."""
     names = [name for entry in registry.all("payloads", type(obj)) for name in entry.answer]

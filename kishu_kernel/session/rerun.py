@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Any, Protocol
 
 from kishu_kernel.ambient.keeper import AmbientState
-from kishu_kernel.detect.fingerprint import digest_of
+from kishu_kernel.detect.fingerprint import Fingerprinter, digest_of
 from kishu_kernel.detect.walk.result import UNORDERED, Census, TokenOf
 from kishu_kernel.errors import ReplayError
 from kishu_kernel.history.graph import UNTRUSTED, changed_names
@@ -21,7 +21,7 @@ from kishu_kernel.model import Checkpoint, LoadStep, Names, ReplayStep, Version,
 from kishu_kernel.model.dataclass import dataclass
 from kishu_kernel.objects.codec.bound_classes import BoundClasses
 from kishu_kernel.objects.codec.disarming import UnclaimedObjects
-from kishu_kernel.objects.questions import is_called_anew
+from kishu_kernel.objects.questions import draw_others, is_called_anew
 from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.objects.summaries import describe
 from kishu_kernel.session.lending import Lending
@@ -211,13 +211,17 @@ class Rerunner:
         """What the cell gave back, and the versions that it did not, with the reasons. Empties the inputs."""
         checkpoint = timeline.lookup(step.checkpoint)
         try:
-            found, deviation = self._run_again(timeline, checkpoint, step, inputs, at_hand)
+            found, deviation, drawn = self._run_again(timeline, checkpoint, step, inputs, at_hand)
         except ReplayError as error:
             self.inputs.note(inputs.values())  # the cell did not begin: nobody took them
-            found, deviation = {}, str(error)
+            found, deviation, drawn = {}, str(error), ""
         inputs.clear()
+        if drawn and not draw_others():
+            deviation = drawn
         reasons = {
-            version: deviation or _shortcoming(checkpoint, _record(timeline, version), objects)
+            version: deviation
+            or _shortcoming(checkpoint, _record(timeline, version), objects)
+            or (drawn if drawn and not self._can_be_compared(objects) else "")
             for version, objects in found.items()
         }
         if deviation:
@@ -234,14 +238,14 @@ class Rerunner:
         step: ReplayStep,
         inputs: dict[str, Any],
         at_hand: RestoredObjects,
-    ) -> tuple[RestoredObjects, str]:
-        """What the cell left, and how the re-run deviated from the first run; empty if it did not.
+    ) -> tuple[RestoredObjects, str, str]:
+        """What the cell left, how the re-run ended otherwise than the first run, and what it drew otherwise; or "".
 
         Raises:
             ReplayError: the cell cannot begin with the state outside the namespace that it began with.
         """
         if not checkpoint.trusted:  # no plan has such a step
-            return {}, f"{checkpoint.label} is not re-run: {UNTRUSTED}"
+            return {}, f"{checkpoint.label} is not re-run: {UNTRUSTED}", ""
         aliases = timeline.lookup(checkpoint.parent).aliases if checkpoint.parent else {}
         ambient = self._ambient.set_to_before(timeline.lookup, checkpoint)
         found: RestoredObjects = {}
@@ -258,8 +262,12 @@ class Rerunner:
                 left = self._names.notebook_variables().values()
                 self.inputs.note(obj for obj in left if id(obj) not in taken)
             outside = ambient_deviation()
-        deviation = _other_ending(checkpoint, error) or (outside and f"{outside} when it was re-run")
-        return found, f"{checkpoint.label} {deviation}" if deviation else ""
+        deviation = _other_ending(checkpoint, error)
+        return (
+            found,
+            f"{checkpoint.label} {deviation}" if deviation else "",
+            f"{checkpoint.label} {outside} when it was re-run" if outside else "",
+        )
 
     def _run_code(self, code: str, number: int | None) -> BaseException | None:
         """Runs the code; returns what it raised."""
@@ -296,6 +304,12 @@ class Rerunner:
             for token, name in records[version].provides.items()
         ]
         return BoundClasses(self._table, {}, {id(cls): bytes.fromhex(token) for cls, token in held}).token_of
+
+    def _can_be_compared(self, objects: Mapping[str, Any]) -> bool:
+        """Whether it is seen that these have other contents than when their cell first ran (`_differs`)."""
+        census: Census = Counter()
+        prints = Fingerprinter(self._table, census=census)
+        return not any(prints.take(obj).opaque for obj in objects.values()) and not census[UNORDERED]
 
     def _differs(self, record: VersionRecord, objects: Mapping[str, Any], bound: TokenOf) -> bool:
         """Whether a version certainly has other contents than when its cell first ran.

@@ -209,6 +209,24 @@ def test_a_replay_that_draws_other_numbers_is_an_error(kernel: Kernel) -> None:
     assert "drew other random numbers when it was re-run" in refused["evalue"]
 
 
+def test_where_others_draw_too_a_replay_is_compared_or_refused(kernel: Kernel) -> None:
+    """Threads of a library's may have drawn: other numbers show nothing. Then the value has to."""
+    kernel.library(
+        "beside",
+        "from kishu_kernel.objects import Library, register\n"
+        "class Beside(Library):\n    packages = ('beside',)\n    def draws_beside(self): return True\nregister(Beside)",
+    )
+    kernel.ok("import beside, hashlib, random")
+    kernel.ok("random.seed(); seen = hashlib.sha256(str(random.random()).encode())")
+    kernel.ok("del seen")
+    assert "not the same as before: seen." in kernel.done("undo")["warnings"][0]
+    kernel.ok("random.seed(); hidden = (x for x in [random.random()])")
+    kernel.ok("list(hidden)")
+    refused = kernel.request("undo")
+    assert refused["ename"] == "ReplayError"
+    assert "drew other random numbers when it was re-run" in refused["evalue"]
+
+
 def test_an_import_may_draw_numbers(kernel: Kernel, tmp_path: Path) -> None:
     """It does so once in a process: that it does not the second time is no reason to refuse."""
     (tmp_path / "drawing.py").write_text("import random\nrandom.random()")
