@@ -50,7 +50,12 @@ class KishuServer(ExtensionApp):
         await self._settled
 
     async def _settle(self) -> None:
-        for called, why in (await self._kernels.settle(self.stop_timeout)).items():
+        try:
+            missing = await self._kernels.settle(self.stop_timeout)
+        except Exception:  # a server to which this is raised shuts no kernel down, and never stops
+            self.log.exception("Kishu: the server stops, and has not waited for its kernels")
+            return
+        for called, why in missing.items():
             self.log.warning("Kishu: the server stops, and of %s not everything is stored: %s", called, why)
 
 

@@ -19,7 +19,7 @@ from jupyter_core.utils import ensure_async
 
 from kishu_kernel.client import Client, connect
 from kishu_kernel.client.connection import Json
-from kishu_kernel.errors import KernelError, KishuError, NoKernelError
+from kishu_kernel.errors import KernelError, NoKernelError
 from kishu_kernel.store.catalog import running_kernels
 from kishu_kernel.store.catalog.running_kernels import LiveKernel
 
@@ -112,8 +112,8 @@ class ServerKernels:
         async def reason(kernel_id: str) -> str | None:
             try:
                 return why((await self.hibernate(kernel_id, timeout))["missing"])
-            except KishuError as error:
-                return str(error)
+            except Exception as error:  # of the server's own, too: the other kernels are waited for
+                return str(error) or type(error).__name__
 
         ours = await self.ours()
         asked = {id: asyncio.ensure_future(reason(id)) for id in ours}

@@ -159,14 +159,14 @@ class Server(Reached):
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def stop(self, number: int = signal.SIGTERM) -> None:
-        """Ends it by a signal."""
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Ends it by a signal; its status, negative where it had to be killed."""
         self._process.send_signal(number)
         try:
-            self._process.wait(PATIENCE)
+            return self._process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            self._process.wait()
+            return self._process.wait()
 
     def await_log(self, sentence: str) -> None:
         """Waits until the server's log says something."""

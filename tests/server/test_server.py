@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import urllib.request
 from http.cookiejar import CookieJar
@@ -16,6 +17,17 @@ from .servers import Server
 STATE = "import threading; x = [1]; y = x; big = bytes(5 << 20); lock = threading.Lock()"
 LEFT = "open('f', 'a').write('a'); left = (each for each in [1])"
 """Makes what is not stored, in a cell that is not to be run again for it."""
+LOST = """
+from pathlib import Path
+from jupyter_server.services.kernels.kernelmanager import ServerKernelManager
+
+class Lost(ServerKernelManager):
+    def get_connection_info(self, session=False):
+        if Path(__file__).with_name(f"lost-{self.kernel_id}").exists():
+            raise OSError("its address is lost")
+        return super().get_connection_info(session)
+"""
+"""A manager of kernels that fails where a file says so."""
 
 
 def text_of(outputs: list[dict[str, object]]) -> str:
@@ -108,3 +120,17 @@ def test_idle_kernels_are_ended_and_wake_when_their_notebook_is_opened(tmp_path:
             told = text_of(client.run("print(x is y, len(big), lock.locked())")["outputs"])
         assert "True 5242880 False" in told
         assert "left" in told
+
+
+def test_a_server_stops_though_a_kernel_cannot_be_asked(tmp_path: Path) -> None:
+    (tmp_path / "lost.py").write_text(LOST)
+    path = os.pathsep.join([str(tmp_path), str(Path(__file__).parents[2])])
+    manager = "--MappingKernelManager.kernel_manager_class=lost.Lost"
+    with Server(tmp_path, manager, environment={"PYTHONPATH": path}) as server:
+        for name in ("book.ipynb", "lost.ipynb"):
+            kernel = server.run_in(name, "x = 1")
+        (tmp_path / f"lost-{kernel}").touch()
+        assert server.stop() == 0
+    said = server.log.read_text()
+    assert "lost.ipynb not everything is stored: its address is lost" in said
+    assert "book.ipynb not everything" not in said
