@@ -12,7 +12,8 @@
 
 `operations` has a method for each operation of the protocol, `client` sends them, and runs cells; `finding` knows
 which kernel is meant, `connection` carries the messages; `forks` starts kernels that begin in a state of a history,
-`exploring` tries cells in them; `outputs` collects what a cell shows.
+in the spare process of a kernel (`spares`) or where none is live (`at_rest`), as many as there is memory for
+(`fork_limit`); `exploring` tries cells in them; `outputs` collects what a cell shows.
 """
 
 from kishu_kernel.client.client import Client, Fork, connect

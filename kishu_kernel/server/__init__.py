@@ -6,8 +6,8 @@
 - `handlers`: REST below `/kishu/`, for orchestrators.
 - `culler`: kernels that nobody uses are hibernated, and then ended.
 
-Law: it runs in the server's process, and does nothing unless it is asked or configured, or the server stops. No kernel
-knows of it.
+Law: it runs in the server's process, and does nothing unless it is asked or configured, or the server stops, or has its
+kernels from a gateway. No kernel knows of it.
 Neighbour: `kishu_kernel.client` asks a kernel. Nothing imports this room, and without jupyter_server nobody loads it.
 """
 

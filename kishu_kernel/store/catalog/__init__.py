@@ -2,6 +2,7 @@
 
 - `assignment`: the store of a notebook, found again after a rename, a move or a copy. `about_file`: what a store says
   of its notebook. `paths`: where a store lies if nothing speaks against it.
+- `elsewhere`: a notebook that lies on another machine than its kernel.
 - `filesystems`: on which disk stores can lie.
 - `named_stores`: the store that a person names, by its notebook, its name or its directory.
 - `removal`: a store goes, unless a kernel runs for it.
