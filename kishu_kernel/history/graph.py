@@ -12,7 +12,7 @@ from kishu_kernel.model import Checkpoint, CheckpointId, Delta, Names, State, Ve
 from kishu_kernel.model.dataclass import dataclass
 from kishu_kernel.model.pattern import pattern
 
-UNTRUSTED = "somebody else may have written it: `jupyter kishu trust` accepts this store"
+UNTRUSTED = "somebody else may have written it: `jupyter kishu trust` accepts this store, with --key who wrote it"
 """Why nothing of an untrusted checkpoint is used, as a clause."""
 
 RESULT = pattern(r"_[0-9]+\Z")

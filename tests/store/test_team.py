@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -16,7 +17,7 @@ from kishu_kernel.errors import LoadError
 from kishu_kernel.model import SessionId, Version
 from kishu_kernel.store import LmdbStore
 from kishu_kernel.store.format import schema, seals
-from kishu_kernel.store.format.signing import Signer
+from kishu_kernel.store.format.signing import Signer, user_signer
 from kishu_kernel.store.format.team import (
     SigningKey,
     Team,
@@ -281,6 +282,17 @@ def test_her_states_stay_hers_in_a_copy_and_after_a_collection(hers: Path, tmp_p
 
 
 # --- keys
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a place that nobody can write, not even root")
+def test_where_no_key_can_be_kept_those_whom_somebody_trusts_count_all_the_same(
+    hers: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KISHU_KEY_FILE", "/proc/nowhere/key")
+    monkeypatch.setenv("KISHU_SIGNING", "strict")
+    monkeypatch.setenv("KISHU_TRUSTED_KEYS", public_line(ALICE.key.public, "alice"))
+    assert not user_signer().persistent
+    assert loaded(hers, user_signer()) == {1, 2}
 
 
 def test_keys_are_read_as_openssh_writes_them(tmp_path: Path) -> None:

@@ -264,7 +264,7 @@ def import_(
     if notebook is None and to is None:
         click.echo(f"To give it to a notebook: jupyter kishu attach {called} NOTEBOOK")
     if not trusted:
-        click.echo(f"{tables.untrusted_text(found)}\nIf you know where it comes from: jupyter kishu trust {called}")
+        click.echo(tables.untrusted_text(found, called))
 
 
 @commands.command(

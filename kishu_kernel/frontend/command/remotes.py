@@ -244,8 +244,7 @@ def _tell_trust(path: Path, name: str) -> None:
 
     found = trust_of(path)
     if not found.whole:
-        called = shlex.quote(printable(name))
-        click.echo(f"{tables.untrusted_text(found)}\nIf you know where it comes from: jupyter kishu trust {called}")
+        click.echo(tables.untrusted_text(found, shlex.quote(printable(name))))
 
 
 SECTION = "Beyond this machine"

@@ -240,8 +240,21 @@ def trust_text(path: Path, notebook: str | None, checkpoints: Sequence[Checkpoin
     return _columns(rows, right=set())
 
 
-def untrusted_text(trust: Trust) -> str:
-    """Returns what it means that a history is not all of this user's."""
+def untrusted_text(trust: Trust, called: str) -> str:
+    """Returns what it means that a history is not all of this user's, and the way out.
+
+    Args:
+        called: what the store is called in a command.
+    """
+    from kishu_kernel.store.format.signing import signing_policy
+
+    way = f"If you know where it comes from: jupyter kishu trust {called}"
+    if signing_policy().mode == "strict":
+        way = "If you know who wrote it, since signatures are strict here: jupyter kishu trust --key FILE"
+    return f"{_untrusted(trust)}\n{way}"
+
+
+def _untrusted(trust: Trust) -> str:
     if (trust.checkpoints, trust.payloads) == (trust.trusted_checkpoints, trust.trusted_payloads):
         return "Nothing shows that its outputs are yours: they are shown as text and pictures only."
     return "It is untrusted: nothing shows that you wrote it, so you can read it, but none of its values are loaded."

@@ -102,7 +102,7 @@ def user_signer() -> Signer:
         _make(path)
         return Signer(_read(path), team=team)
     except OSError:
-        return _temporary_signer()
+        return _temporary_signer(team)
 
 
 def signing_policy() -> SigningPolicy:
@@ -247,16 +247,16 @@ def _write(descriptor: int, key: bytes) -> None:
     os.fsync(descriptor)
 
 
-_temporary: list[Signer] = []
+_temporary: list[bytes] = []
 _lock = threading.Lock()
 
 
-def _temporary_signer() -> Signer:
+def _temporary_signer(team: Team | None) -> Signer:
     """A signer with a random key, one for all stores of this process."""
     with _lock:
         if not _temporary:
-            _temporary.append(Signer(secrets.token_bytes(KEY_SIZE), persistent=False))
-        return _temporary[0]
+            _temporary.append(secrets.token_bytes(KEY_SIZE))
+        return Signer(_temporary[0], persistent=False, team=team)
 
 
 def _forget() -> None:

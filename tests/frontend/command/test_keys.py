@@ -73,6 +73,7 @@ def test_a_history_goes_to_somebody_who_trusts_her_key(
     monkeypatch.setenv("KISHU_SIGNING", "strict")
     assert not loads(there)
     assert "signatures are strict here" in run("trust", there, "--yes").output
+    assert "since signatures are strict here: jupyter kishu trust --key FILE" in ok("import", "book.kishu")
 
 
 def test_what_the_key_before_signed_stays_trusted_here(who: Who, tmp_path: Path) -> None:
