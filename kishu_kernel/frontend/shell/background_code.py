@@ -83,12 +83,16 @@ class BackgroundCode:
         self._own_uncounted = _thread._count() - _counted(threading.enumerate())
         self._loops: list[weakref.ref[Any]] = []
         self._seen = _NONE_SEEN
+        self._lasts = False
+        """It ran when last looked for, and was waited for in vain: until it is over it is not waited for again."""
         self._kernels_handles: dict[int, Any] = {}
         """What loops keep for the kernel, by id: what was looked at once."""
 
     def is_running(self) -> bool:
         """Whether code of the notebook runs outside of cells, or may do so. O(threads, tasks, timers and hooks)."""
-        return self._is_found() and not self._is_soon_over()
+        found = self._is_found()
+        self._lasts = found and (self._lasts or not self._is_soon_over())
+        return self._lasts
 
     def _is_found(self) -> bool:
         try:
