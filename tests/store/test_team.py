@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -18,6 +19,7 @@ from kishu_kernel.model import SessionId, Version
 from kishu_kernel.store import LmdbStore
 from kishu_kernel.store.format import schema, seals
 from kishu_kernel.store.format.signing import Signer, user_signer
+from kishu_kernel.store.format.signing_policy import SigningPolicy
 from kishu_kernel.store.format.team import (
     SigningKey,
     Team,
@@ -27,6 +29,7 @@ from kishu_kernel.store.format.team import (
     public_line,
     signing_key,
 )
+from kishu_kernel.store.format.team_files import own_key
 from kishu_kernel.store.maintenance.bundle_export import Extract, export_history
 from kishu_kernel.store.maintenance.bundle_import import import_history
 from kishu_kernel.store.maintenance.fsck import check
@@ -293,6 +296,26 @@ def test_where_no_key_can_be_kept_those_whom_somebody_trusts_count_all_the_same(
     monkeypatch.setenv("KISHU_TRUSTED_KEYS", public_line(ALICE.key.public, "alice"))
     assert not user_signer().persistent
     assert loaded(hers, user_signer()) == {1, 2}
+
+
+def test_those_who_start_at_once_have_one_key(tmp_path: Path) -> None:
+    at_once, found = threading.Barrier(8), []
+
+    def begin(policy: SigningPolicy) -> None:
+        at_once.wait()
+        found.append(own_key(policy))
+
+    for number in range(20):
+        policy = SigningPolicy("on", tmp_path / str(number))
+        starting = [threading.Thread(target=begin, args=(policy,)) for _ in range(8)]
+        for each in starting:
+            each.start()
+        for each in starting:
+            each.join()
+        assert len({key.public for key in found if key}) == 1
+        assert len(found) == 8
+        assert [each.name for each in policy.directory.iterdir()] == ["signing_key"]
+        found.clear()
 
 
 def test_keys_are_read_as_openssh_writes_them(tmp_path: Path) -> None:

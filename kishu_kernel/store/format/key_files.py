@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -95,6 +96,54 @@ def read(path: Path, most: int, refused: Refused, *, secret: bool = False, share
     if len(data) > most:
         raise refused(path, "is far too long", "")
     return data
+
+
+def make(path: Path, content: bytes) -> None:
+    """Write a file for this user only, where there is none. Nobody sees a part of it, where the file system has links.
+
+    Raises:
+        FileExistsError: there is one; of several processes the first one wins.
+        OSError: it cannot be written. There is none then.
+    """
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    try:
+        try:
+            if hasattr(os, "fchmod"):
+                os.fchmod(descriptor, 0o600)  # whatever the umask left of it
+            _write(descriptor, content)
+        finally:
+            os.close(descriptor)
+        _name(name, path, content)
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(name)
+
+
+def _name(made: str, path: Path, content: bytes) -> None:
+    """Give the complete file its final name. FileExistsError where there is such a file."""
+    try:
+        os.link(made, path)
+        return
+    except FileExistsError:
+        raise
+    except (OSError, AttributeError, NotImplementedError):  # no links here: FAT, some network and user file systems
+        pass
+    # A rename would replace what another process has just made. Who reads at that moment sees a part.
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(path, flags, 0o600)
+    try:
+        _write(descriptor, content)
+    except OSError:
+        os.unlink(path)
+        raise
+    finally:
+        os.close(descriptor)
+
+
+def _write(descriptor: int, content: bytes) -> None:
+    if os.write(descriptor, content) != len(content):  # a quota or a full disk can cut it short
+        raise OSError(errno.ENOSPC, "the disk is full")
+    os.fsync(descriptor)
 
 
 def _may_be_written(facts: os.stat_result) -> str:

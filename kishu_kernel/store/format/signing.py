@@ -13,12 +13,10 @@ a key deletes it.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import hmac
 import os
 import secrets
-import tempfile
 import threading
 import time
 from contextlib import suppress
@@ -195,19 +193,8 @@ def _make(path: Path) -> None:
     """
     _make_directory(path)
     key_files.check_place(path, _refused)
-    descriptor, name = tempfile.mkstemp(prefix=".key-", dir=path.parent)
-    try:
-        try:
-            if hasattr(os, "fchmod"):
-                os.fchmod(descriptor, 0o600)  # whatever the umask left of it
-            _write(descriptor, secrets.token_bytes(KEY_SIZE))
-        finally:
-            os.close(descriptor)
-        with suppress(FileExistsError):  # another process was faster: its key it is
-            _name(Path(name), path)
-    finally:
-        with suppress(FileNotFoundError):
-            os.unlink(name)
+    with suppress(FileExistsError):  # another process was faster: its key it is
+        key_files.make(path, secrets.token_bytes(KEY_SIZE))
 
 
 def _make_directory(path: Path) -> None:
@@ -218,33 +205,6 @@ def _make_directory(path: Path) -> None:
         place.chmod(0o700)
     if not os.environ.get(KEY_FILE) and not path.parent.is_symlink():
         path.parent.chmod(0o700)
-
-
-def _name(made: Path, path: Path) -> None:
-    """Give the complete file its final name. FileExistsError where there is such a file."""
-    try:
-        os.link(made, path)
-        return
-    except FileExistsError:
-        raise
-    except (OSError, AttributeError, NotImplementedError):  # no links here: FAT, some network and user file systems
-        pass
-    # A rename would replace what another process has just made. Who reads meanwhile waits for the rest.
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-    descriptor = os.open(path, flags, 0o600)
-    try:
-        _write(descriptor, made.read_bytes())
-    except OSError:
-        os.unlink(path)
-        raise
-    finally:
-        os.close(descriptor)
-
-
-def _write(descriptor: int, key: bytes) -> None:
-    if os.write(descriptor, key) != len(key):  # a quota or a full disk can cut it short
-        raise OSError(errno.ENOSPC, "the disk is full")
-    os.fsync(descriptor)
 
 
 _temporary: list[bytes] = []

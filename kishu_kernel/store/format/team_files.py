@@ -13,7 +13,6 @@ Neighbours: `signing_policy` says where; `team` judges by what is read here; `si
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -84,16 +83,10 @@ def make_key(policy: SigningPolicy) -> SigningKey | None:
     made, content = new_signing_key()
     path = policy.key_file
     try:
-        if not path.parent.exists():
-            path.parent.mkdir(0o700, parents=True)
+        path.parent.mkdir(0o700, parents=True, exist_ok=True)
         key_files.check_place(path, _private_refused)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(descriptor)
+        key_files.make(path, content)
     except FileExistsError:  # another process was faster: its key it is
-        time.sleep(0.1)
         return signing_key(key_files.read(path, _MOST_BYTES, _private_refused, secret=True))
     except OSError:
         return None

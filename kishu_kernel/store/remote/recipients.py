@@ -117,11 +117,7 @@ def new_identity(path: Path) -> Identity:
     public = str(made.to_public())
     try:
         path.parent.mkdir(0o700, parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(f"# public key: {public}\n{made}\n")
-            file.flush()
-            os.fsync(descriptor)
+        key_files.make(path, f"# public key: {public}\n{made}\n".encode("ascii"))
     except OSError as error:
         raise RemoteError(f"your age key cannot be written to {path} ({error.strerror or error})") from error
     return Identity(public, made)
