@@ -65,9 +65,10 @@ def let_in() -> Iterator[None]:
     if not _interruptible():
         yield
         return
-    outer, _let_in = _let_in, True
+    outer = _let_in
     before = _set_handler(_SIGINT, _raise_and_keep if _awaited else signal.default_int_handler)
     try:
+        _let_in = True
         if _awaited and _kept:
             raise KeyboardInterrupt
         yield
