@@ -173,6 +173,7 @@ def fsck(ctx: click.Context, names: tuple[str, ...], repair: bool, directory: Pa
 @click.option(
     "--compact", is_flag=True, help="Give the free space back to the disk. No kernel may use the store meanwhile."
 )
+@click.option("--remote", "in_remote", is_flag=True, help="In their remotes, and not here.")
 @directory_option
 @json_option
 @click.pass_context
@@ -182,6 +183,7 @@ def gc(
     dry_run: bool,
     limit: int | None,
     compact: bool,
+    in_remote: bool,
     directory: Path | None,
     for_programs: bool,
 ) -> None:
@@ -192,7 +194,13 @@ def gc(
     the path to no branch, tag or end of a session.
 
     The file keeps its size, and new states use the space; --compact gives it back to the disk.
+
+    With --remote it drops what no branch, tag or session of anybody needs who pushes to the remote, to --limit there if
+    that is given. The space is free a day later, by another `gc --remote`: until then somebody may be reading it. What
+    others have of it stays theirs, and what they name later they push again.
     """
+    if in_remote and compact:
+        raise click.UsageError("--compact is for stores: leave out --compact or --remote.", ctx)
     if dry_run and compact:
         raise click.UsageError("--compact has no dry run: leave out --dry-run or --compact.", ctx)
     base = base_of(ctx, directory)
@@ -200,6 +208,12 @@ def gc(
     from kishu_kernel.session.timeline import collect
 
     each = EachStore(paths, for_programs)
+    if in_remote:
+        for path in each if names else filter(remotes.has_remote, each):
+            with each.attempt(path):
+                each.report(*remotes.collect(path, limit, dry_run))
+        each.end(ctx, base)
+        return
     for path in each:
         with each.attempt(path):
             with opened(path, readonly=dry_run) as store:

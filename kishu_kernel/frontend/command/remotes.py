@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import os
 import shlex
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from kishu_kernel.errors import RemoteError
+from kishu_kernel.errors import KishuError, RemoteError
 from kishu_kernel.frontend.command import tables
 from kishu_kernel.frontend.command.history import in_state, store_argument
 from kishu_kernel.frontend.command.terminal import ProgressBar, base_of, directory_option, examples, json_option
@@ -61,11 +62,12 @@ def push(
     It needs the extra "remote": pip install 'kishu-kernel[remote]'.
     """
     path = named_stores.find(base_of(ctx, directory), name)
+    from kishu_kernel.session.garbage import needed_by
     from kishu_kernel.store.remote.push import push as pushed
 
     remote = _remote_of(path, name, url)
     with ProgressBar(f"Pushing to {remote.url}") as bar:
-        sent = pushed(path, remote, bar, recipients=recipients or None)
+        sent = pushed(path, remote, bar, recipients=recipients or None, needed=needed_by)
     counts = {"checkpoints": sent.checkpoints, "versions": sent.versions, "bytes": sent.bytes}
     if for_programs:
         click.echo(tables.as_json({"path": str(path), "url": remote.url, **counts}))
@@ -165,7 +167,6 @@ def clone(
 @store_argument
 @click.argument("url", required=False)
 @click.option("--forget", is_flag=True, help="This history has no remote any more. What is there stays.")
-@click.option("--sweep", "sweeping", is_flag=True, help="Remove there what interrupted pushes left a week ago.")
 @directory_option
 @json_option
 @click.pass_context
@@ -174,20 +175,16 @@ def remote(
     name: str,
     url: str | None,
     forget: bool,
-    sweeping: bool,
     directory: Path | None,
     for_programs: bool,
 ) -> None:
     """Show where this history is pushed to, or name another place."""
-    if (url is not None) + forget + sweeping > 1:
-        raise click.UsageError("URL, --forget and --sweep exclude each other.", ctx)
+    if url is not None and forget:
+        raise click.UsageError("URL and --forget exclude each other.", ctx)
     path = named_stores.find(base_of(ctx, directory), name)
     from kishu_kernel.store.remote.link import remote_of, set_remote
     from kishu_kernel.store.remote.objects import connect
 
-    if sweeping:
-        _sweep(_remote_of(path, name, None, make=False), for_programs)
-        return
     if url is not None or forget:
         set_remote(path, connect(url).url if url is not None else None)
     link = remote_of(path)
@@ -211,17 +208,53 @@ def _choice(target: str | None, names: str | None) -> Choose | None:
     return lambda path: in_state(path, target, lambda lookup, id: chosen(lookup, id, wanted))
 
 
-def _sweep(there: RemoteObjects, for_programs: bool) -> None:
+def has_remote(path: Path) -> bool:
+    """Whether a store is pushed somewhere. False, too, for one that cannot be read."""
+    from kishu_kernel.store.remote.link import remote_of
+
+    with suppress(KishuError):
+        return remote_of(path) is not None
+    return False
+
+
+def collect(path: Path, limit: int | None, dry_run: bool) -> tuple[tables.Json, str]:
+    """Drops in the remote of a store what nobody needs, and says so: for programs, and for people.
+
+    Args:
+        limit: bytes to which its values are brought, if that can be.
+        dry_run: nothing is dropped.
+    """
     from dataclasses import asdict
 
-    from kishu_kernel.store.remote.sweep import sweep
+    from kishu_kernel.session.garbage import sorted_by_need
+    from kishu_kernel.store.lmdb_store import LmdbStore
+    from kishu_kernel.store.remote import collect as collecting
+    from kishu_kernel.store.remote.link import remote_of
 
-    found = sweep(there)
-    if for_programs:
-        click.echo(tables.as_json({"url": there.url, **asdict(found)}))
+    there = _remote_of(path, path.name, None, make=False)
+    with closing(LmdbStore(path, readonly=True)) as store:
+        refs = store.refs()
+    found = collecting.collect(there, remote_of(path), sorted_by_need, refs, limit, dry_run=dry_run)
+    values = {
+        "name": path.name,
+        "path": str(path),
+        "url": there.url,
+        "dry_run": dry_run,
+        **asdict(found),
+        "error": None,
+    }
+    dropped = found.needed_before - found.needed_after
+    if not dropped and not found.states and not found.removed:
+        told = f"nothing to drop ({size(found.needed_after)} of values, {size(found.left_bytes)} in all)"
     else:
-        removed = f"{counted(found.removed, 'object')}, {size(found.removed_bytes)}"
-        click.echo(f"Removed {removed}; kept {counted(found.kept, 'object')}, {size(found.kept_bytes)}")
+        would = "would be " if dry_run else ""
+        later = f", which a `gc --remote` in {collecting.READING.days} day or more removes" if dropped else ""
+        told = (
+            f"the values of {counted(found.states, 'state')} {would}dropped, {size(dropped)} of "
+            f"{size(found.needed_before)}{later}; {counted(found.removed, 'object')} {would}removed, "
+            f"{size(found.removed_bytes)} of {size(found.removed_bytes + found.left_bytes)}"
+        )
+    return values, f"{printable(there.url)}: {told}"
 
 
 def _remote_of(path: Path, name: str, url: str | None, make: bool = True) -> RemoteObjects:

@@ -37,7 +37,8 @@ RESUME_SECONDS = 30.0
 _LOOK = 0.05
 _START_CODE = (
     "import os; os.fork() and os._exit(0); "  # first of all: the kernel waits for this
-    "import sys; sys.path[:] = {path!r}; from kishu_kernel.store.courier.process import main; main()"
+    "import sys; sys.path[:] = {path!r}; from kishu_kernel.store.courier.process import main; "
+    "from kishu_kernel.session.garbage import needed_by; main(needed_by)"
 )
 
 Json = dict[str, Any]

@@ -35,7 +35,7 @@ from kishu_kernel.process.lines import Lines, line
 from kishu_kernel.store.courier.gate import GatedObjects
 from kishu_kernel.store.disk import environment_pool
 from kishu_kernel.store.remote.holdings import KnownHoldings, read_holdings
-from kishu_kernel.store.remote.lacking import unpushed
+from kishu_kernel.store.remote.lacking import Needed, unpushed
 from kishu_kernel.store.remote.link import remote_of
 from kishu_kernel.store.remote.objects import Objects, connect
 from kishu_kernel.store.remote.pull import pull
@@ -72,11 +72,18 @@ class Courier:
     Args:
         kernel: the socket that it is told by.
         connecting: makes a remote of an address.
+        needed: as of `push`.
     """
 
-    def __init__(self, kernel: socket.socket, connecting: Callable[[str], Objects] = connect) -> None:
+    def __init__(
+        self,
+        kernel: socket.socket,
+        connecting: Callable[[str], Objects] = connect,
+        needed: Needed | None = None,
+    ) -> None:
         self._kernel = kernel
         self._connecting = connecting
+        self._needed = needed
         self._changed = threading.Condition()
         self._owner: int | None = None
         self._store: Path | None = None
@@ -185,7 +192,7 @@ class Courier:
             remote = GatedObjects(self._connecting(link.url if link else url), self._enter)
             if (store, remote.url) != self._known_of:
                 self._known, self._known_of = KnownHoldings(), (store, remote.url)
-            push(store, remote, known=self._known, lanes=1)
+            push(store, remote, known=self._known, lanes=1, needed=self._needed)
         except _StoppedError:
             with self._changed:
                 self._is_new = True

@@ -62,8 +62,13 @@ def readable(
 
 
 def not_brought(txn: Transaction[Any], tables: Mapping[str, _Database], path: Path) -> str:
-    """Says where a value may be that is not here, if only some were brought; else nothing."""
-    link = txn.get(schema.REMOTE_KEY, db=tables["meta"])
-    if link is None or not schema.load_json(bytes(link)).get("partial"):
-        return ""
-    return f", but its remote may: `jupyter kishu pull {path}` brings what is there"
+    """Says where a value may be that is not here, if only some were brought, or why it is nowhere; else nothing."""
+    found = txn.get(schema.REMOTE_KEY, db=tables["meta"])
+    link = {} if found is None else schema.load_json(bytes(found))
+    if link.get("partial"):
+        return f", but its remote may: `jupyter kishu pull {path}` brings what is there"
+    return (
+        ": when this history came from its remote, values had been dropped there to save space"
+        if link.get("thinned")
+        else ""
+    )

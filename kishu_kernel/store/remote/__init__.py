@@ -5,7 +5,7 @@
 - `encrypted_objects`, `recipients`: what nobody but some people can read, and who these are.
 - `names`: whose branches and tags are whose.
 - `merging`: what has become many small parts.
-- `push`, `pull`, `clone`: the three ways. `sweep`: what a remote no longer needs.
+- `push`, `pull`, `clone`: the three ways. `collect`: what a remote no longer needs, removed.
 
 Law: nothing that a remote says is believed: each object has the digest in its name, each row is checked as one of a
 bundle is, and signatures travel as they are. Nothing in a remote is ever written over: what a reader sees is a head

@@ -5,7 +5,8 @@ Law: the newest head is found by asking for names, never by a list: a list may b
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 
 from kishu_kernel.errors import NotThereError, RemoteError
 from kishu_kernel.model.dataclass import dataclass, field
@@ -13,6 +14,13 @@ from kishu_kernel.store.remote import layout
 from kishu_kernel.store.remote.layout import Head, Place, RemoteManifest, RowKey, Segment
 from kishu_kernel.store.remote.link import Link
 from kishu_kernel.store.remote.objects import Objects
+
+READS = 3
+"""So often what a head names is looked for: a collection may have removed it, of a head that is not the newest now."""
+
+
+class GoneError(RemoteError):
+    """Something that a head names is not there: a newer head may do without it."""
 
 
 @dataclass
@@ -24,6 +32,7 @@ class Holdings:
         segments: by name, in order.
         rows: of each row the digest of its body, and the segment that has it.
         chunks: where each is.
+        dropped: the rows that were removed to save space, and have not come back since.
     """
 
     number: int = 0
@@ -32,10 +41,15 @@ class Holdings:
     segments: dict[str, Segment] = field(default_factory=dict)
     rows: dict[RowKey, tuple[bytes, str]] = field(default_factory=dict)
     chunks: dict[bytes, Place] = field(default_factory=dict)
+    dropped: set[RowKey] = field(default_factory=set)
 
     def add(self, name: str, segment: Segment) -> None:
         """It holds this segment, too, as the newest."""
         self.segments[name] = segment
+        for key in segment.dropped:
+            self.rows.pop(key, None)
+        self.dropped |= segment.dropped
+        self.dropped -= segment.keys.keys()
         for key, digest in segment.keys.items():
             self.rows[key] = digest, name
         for pack, chunks in segment.packs.items():
@@ -70,6 +84,13 @@ def read_holdings(objects: Objects, link: Link | None, before: Holdings | None =
     Raises:
         RemoteError: it cannot be read; or it is another history's, or an older state than was seen, than `link` says.
     """
+    for _ in range(READS - 1):
+        with suppress(GoneError):
+            return _read_holdings(objects, link, before)
+    return _read_holdings(objects, link, before)
+
+
+def _read_holdings(objects: Objects, link: Link | None, before: Holdings | None) -> Holdings:
     number, head = newest_head(objects, link.number if link else 0)
     check_link(objects, link, number, head)
     if before is not None and before.number == number and before.head == head:
@@ -103,6 +124,14 @@ def newest_head(objects: Objects, known: int) -> tuple[int, Head | None]:
             middle = (low + high) // 2
             low, high = (middle, high) if objects.exists(layout.head_name(middle)) else (low, middle)
     return low, layout.decode_head(objects.get(layout.head_name(low))) if low else None
+
+
+def created_head(objects: Objects, number: int, head: Head) -> bool:
+    """Create a head. False where somebody else's is there."""
+    if objects.create(layout.head_name(number), layout.encode_head(head)):
+        return True
+    # a try whose answer got lost may have created it, and be refused now
+    return layout.decode_head(objects.get(layout.head_name(number))) == head
 
 
 def check_link(objects: Objects, link: Link | None, number: int, head: Head | None) -> None:
@@ -171,8 +200,15 @@ def read_rows(objects: Objects, holdings: Holdings, wanted: Iterable[RowKey]) ->
     return found
 
 
-def _read(objects: Objects, name: str) -> bytes:
+@contextmanager
+def named_there(objects: Objects, name: str) -> Iterator[None]:
+    """What is read here, a head names. GoneError where it is not there."""
     try:
-        return layout.verified(name, objects.get(name))
+        yield
     except NotThereError as error:
-        raise RemoteError(f"the remote {objects.url} lacks {name}, which it names: somebody removed it") from error
+        raise GoneError(f"the remote {objects.url} lacks {name}, which it names: somebody removed it") from error
+
+
+def _read(objects: Objects, name: str) -> bytes:
+    with named_there(objects, name):
+        return layout.verified(name, objects.get(name))

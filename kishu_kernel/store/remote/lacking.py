@@ -5,16 +5,16 @@ Law: what changed in the remote meanwhile is not written over, nor is a record o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kishu_kernel.errors import LoadError
-from kishu_kernel.model import CheckpointId
+from kishu_kernel.model import Checkpoint, CheckpointId, Version
 from kishu_kernel.model.dataclass import dataclass
 from kishu_kernel.store.disk import environment_pool
 from kishu_kernel.store.format import schema
-from kishu_kernel.store.format.seals import HISTORY_KEY
+from kishu_kernel.store.format.seals import HISTORY_KEY, seal_key
 from kishu_kernel.store.format.signatures import IDENTITY_PREFIX
 from kishu_kernel.store.format.validation import validated_checkpoint, validated_manifest, validated_ref
 from kishu_kernel.store.remote import layout
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from kishu_kernel.store.disk.environment import Environment
 
 MADE_PREFIX = b"made/"
+
+Needed = Callable[[Sequence[Checkpoint], Refs], Collection[Version]]
+"""Of all records and some names: the versions that these need."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +49,27 @@ class Lacking:
     refs: Refs
 
 
-def what_is_lacking(store: Environment, link: Link, holdings: Holdings) -> Lacking:
+def what_is_lacking(store: Environment, link: Link, holdings: Holdings, needed: Needed | None = None) -> Lacking:
     """What to push. O(records).
+
+    Args:
+        needed: of what was removed from the remote to save space, that goes there again which this replica's names
+            need. None: nothing of it.
 
     Raises:
         StoreError: a record is damaged.
         LoadError: a manifest is damaged, or names a chunk that is not there.
     """
     with store.reading() as txn:
-        rows = _rows(txn, store.tables, holdings, digests_at(link.segments, holdings))
+        refs = {}
+        with txn.cursor(db=store.tables["refs"]) as cursor:
+            for key, value in cursor:
+                name, id = validated_ref(bytes(key), bytes(value))
+                if txn.get(bytes(value), db=store.tables["checkpoints"]) is not None:
+                    refs[name] = id
+        refs = own_refs(refs, link.received)
+        left_out = holdings.dropped - _needed_rows(txn, store.tables, refs, needed) if holdings.dropped else set()
+        rows = _rows(txn, store.tables, holdings, digests_at(link.segments, holdings), left_out)
         digests = {
             bytes(digest)
             for table, key in rows
@@ -63,13 +78,7 @@ def what_is_lacking(store: Environment, link: Link, holdings: Holdings) -> Lacki
         }
         missing = sorted(digests - holdings.chunks.keys())
         chunks = {digest: len(find_chunk(txn, store.tables, digest)[1]) for digest in missing}
-        refs = {}
-        with txn.cursor(db=store.tables["refs"]) as cursor:
-            for key, value in cursor:
-                name, id = validated_ref(bytes(key), bytes(value))
-                if txn.get(bytes(value), db=store.tables["checkpoints"]) is not None:
-                    refs[name] = id
-    return Lacking(rows, chunks, own_refs(refs, link.received))
+    return Lacking(rows, chunks, refs)
 
 
 def unpushed(path: Path, holdings: Holdings | None) -> list[CheckpointId]:
@@ -94,7 +103,11 @@ def find_chunk(txn: Transaction[Any], tables: Mapping[str, _Database], digest: b
 
 
 def _rows(
-    txn: Transaction[Any], tables: Mapping[str, _Database], holdings: Holdings, base: Mapping[RowKey, bytes]
+    txn: Transaction[Any],
+    tables: Mapping[str, _Database],
+    holdings: Holdings,
+    base: Mapping[RowKey, bytes],
+    left_out: Collection[RowKey],
 ) -> dict[RowKey, int]:
     """The rows that the remote does not have, or has as they were here before they changed. Of each the bytes."""
     rows: dict[RowKey, int] = {}
@@ -105,6 +118,8 @@ def _rows(
                 if table == "meta" and not key.startswith((IDENTITY_PREFIX, MADE_PREFIX, HISTORY_KEY)):
                     continue
                 there, _ = holdings.rows.get((table, key), (None, ""))
+                if there is None and (table, key) in left_out:
+                    continue
                 if there is not None:
                     changed = table != "meta" and layout.body_digest(table, bytes(value)) != there
                     if not changed or there != base.get((table, key)):
@@ -113,6 +128,24 @@ def _rows(
                         continue
                 rows[table, key] = len(value)
     return rows
+
+
+def _needed_rows(
+    txn: Transaction[Any], tables: Mapping[str, _Database], refs: Refs, needed: Needed | None
+) -> set[RowKey]:
+    """The rows of the versions that some names need, and their seals."""
+    if needed is None:
+        return set()
+    with txn.cursor(db=tables["checkpoints"]) as cursor:
+        records = [validated_checkpoint(bytes(key), schema.without_signature(bytes(value))) for key, value in cursor]
+    return set(version_rows(map(schema.version_key, needed(records, refs))))
+
+
+def version_rows(keys: Iterable[bytes]) -> Iterator[RowKey]:
+    """The rows of the versions with these keys: their manifests, and the seals of these."""
+    for key in keys:
+        yield "versions", key
+        yield "seals", seal_key("versions", key)
 
 
 def _manifest_digests(key: bytes, value: bytes) -> set[Any]:

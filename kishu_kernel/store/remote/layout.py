@@ -8,11 +8,13 @@ never replaced; the newest is the one with the highest number, and there is none
     writes/WRITE/DIGEST     that it did. All other objects, by the push that wrote them (32 hex digits):
 
     a manifest              JSON {"segments": [name], "replicas": {ID: {"label": text, "pushed": WRITE, "refs": {name:
-                            checkpoint id}}}}. A replica is one copy of the store; only it changes what stands there
+                            checkpoint id}}}}. A replica is one copy of the store; only it changes what stands there.
+                            "sweeps": how often objects were removed until then; it may be missing, for 0
     a segment               JSON {"store": format, "rows": name, "keys": [[table, key, digest of the body, hex]],
                             "packs": [[name, [[table, digest, place, length]]]]}: what one push added. What a later
                             segment says of a row replaces what an earlier one does. One that stands for several has
-                            "merged": [[name, keys]], too
+                            "merged": [[name, keys]], too; one from which rows were removed to save space, and which
+                            stands for what it was before, also "dropped": [[table, key]]
     rows                    the rows of a segment, in the order of its keys: 4 bytes length, little-endian, the value
     a pack                  values of `chunks` and `packed`, one behind the other; not compressed again
 
@@ -119,10 +121,15 @@ class Replica:
 
 @dataclass(frozen=True, slots=True)
 class RemoteManifest:
-    """All that a remote holds, by its names."""
+    """All that a remote holds, by its names.
+
+    Attributes:
+        sweeps: how often objects that nothing named were removed.
+    """
 
     segments: tuple[str, ...] = ()
     replicas: Mapping[str, Replica] = field(default_factory=dict)
+    sweeps: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +141,14 @@ class Segment:
         keys: of each row the digest of its body.
         packs: name -> chunks, in order.
         merged: the segments that it stands for, by name: what each said of its rows.
+        dropped: the rows that were removed from them to save space.
     """
 
     rows: str
     keys: Mapping[RowKey, bytes]
     packs: Mapping[str, Packed]
     merged: Mapping[str, Mapping[RowKey, bytes]] = field(default_factory=dict)
+    dropped: frozenset[RowKey] = frozenset()
 
 
 # --- names
@@ -204,7 +213,8 @@ def encode_manifest(manifest: RemoteManifest) -> bytes:
         id: {"label": each.label, "pushed": each.pushed, "refs": dict(each.refs)}
         for id, each in manifest.replicas.items()
     }
-    return _packed(schema.dump_json({"segments": manifest.segments, "replicas": replicas}))
+    said: dict[str, Any] = {"segments": manifest.segments, "replicas": replicas}
+    return _packed(schema.dump_json(said | ({"sweeps": manifest.sweeps} if manifest.sweeps else {})))
 
 
 def decode_manifest(data: bytes) -> RemoteManifest:
@@ -216,7 +226,7 @@ def decode_manifest(data: bytes) -> RemoteManifest:
             _hex(id): Replica(str(each["label"])[:100], _hex(each["pushed"]), _refs(each["refs"]))
             for id, each in found["replicas"].items()
         }
-        return RemoteManifest(tuple(map(_object, found["segments"])), replicas)
+        return RemoteManifest(tuple(map(_object, found["segments"])), replicas, _count(found.get("sweeps", 0)))
 
     return _decoded("a manifest", read)
 
@@ -237,6 +247,8 @@ def encode_segment(segment: Segment) -> bytes:
     said: dict[str, Any] = {"store": schema.FORMAT, "rows": segment.rows, "keys": listed(segment.keys), "packs": packs}
     if segment.merged:
         said["merged"] = [[name, listed(keys)] for name, keys in segment.merged.items()]
+    if segment.dropped:
+        said["dropped"] = sorted([table, key.hex()] for table, key in segment.dropped)
     return _packed(schema.dump_json(said))
 
 
@@ -263,7 +275,8 @@ def decode_segment(data: bytes) -> Segment:
             )
             for name, chunks in found["packs"]
         }
-        return Segment(_object(found["rows"]), _keys(found["keys"]), packs, merged)
+        dropped = frozenset((_of(table, TABLES), bytes.fromhex(key)) for table, key in found.get("dropped", ()))
+        return Segment(_object(found["rows"]), _keys(found["keys"]), packs, merged, dropped)
 
     return _decoded("a segment", read)
 

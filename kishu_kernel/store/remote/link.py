@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 import socket
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,10 +37,11 @@ class Link:
         segments: of what the remote held, that which came from here or was pulled.
         pushed: the write id of this replica's last push.
         pending: that of a push that is under way, or was interrupted.
-        began: when it began, in seconds since the epoch.
+        sweeps: how often objects had been removed from the remote when it began.
         received: branches, tags and heads that a pull set, and where.
         encryption: tells the secret with which the remote is encrypted; empty where it is not.
         partial: only some values were brought; the others are there, and a pull brings them.
+        thinned: values had been dropped there to save space, when something was pulled.
     """
 
     url: str
@@ -52,10 +53,11 @@ class Link:
     segments: tuple[str, ...] = ()
     pushed: str = ""
     pending: str = ""
-    began: float = 0.0
+    sweeps: int = 0
     received: Mapping[str, CheckpointId] = field(default_factory=dict)
     encryption: str = ""
     partial: bool = False
+    thinned: bool = False
 
     def seen(self, number: int, head: Head, segments: Iterable[str], encryption: str) -> Link:
         """The same, after what the remote holds at a head was read, and these segments are here, too."""
@@ -70,7 +72,7 @@ class Link:
 
     def settled(self, pushed: str) -> Link:
         """The same, after a push: none is under way."""
-        return replace(self, pushed=pushed, pending="", began=0.0)
+        return replace(self, pushed=pushed, pending="")
 
 
 def new_link(url: str) -> Link:
@@ -83,7 +85,10 @@ def read_link(txn: Transaction[Any], tables: Mapping[str, _Database]) -> Link | 
     value = txn.get(schema.REMOTE_KEY, db=tables["meta"])
     try:
         found = schema.load_json(bytes(value)) if value is not None else None
-        return None if found is None else Link(**{**found, "segments": tuple(found["segments"])})
+        if found is None:
+            return None
+        known = {each.name: found[each.name] for each in fields(Link) if each.name in found}
+        return Link(**{**known, "segments": tuple(found["segments"])})
     except (ValueError, TypeError, KeyError):
         return None
 

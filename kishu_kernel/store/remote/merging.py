@@ -1,7 +1,8 @@
 """Small segments of a remote merged into larger ones, so that no push makes the manifest longer for ever.
 
 Law: what a replica knew of the remote can still be told afterwards, exactly: a merged segment lists the keys of those
-that it stands for (`holdings.digests_at`). They stay where they are until a sweep: who reads an older head finds them.
+that it stands for (`holdings.digests_at`). They stay until a collection: who reads an older head
+finds them.
 Neighbours: `push` merges what its new head would name; `layout` has the format.
 """
 
@@ -34,7 +35,8 @@ def merge(holdings: Holdings, objects: Objects, put: Put) -> Holdings:
         values = read_rows(objects, holdings, rows)
         keys = {key: holdings.rows[key][0] for key in rows}
         packs = _joined({name: each for segment in last.values() for name, each in segment.packs.items()}, objects, put)
-        merged = Segment(put(layout.encode_rows(values[key] for key in keys)), keys, packs, _ledger(last))
+        dropped = frozenset().union(*(segment.dropped for segment in last.values())) & holdings.dropped
+        merged = Segment(put(layout.encode_rows(values[key] for key in keys)), keys, packs, _ledger(last), dropped)
         segments = {name: each for name, each in holdings.segments.items() if name not in last}
         segments[put(layout.encode_segment(merged))] = merged
         holdings = holdings.with_segments(segments)

@@ -31,7 +31,16 @@ from kishu_kernel.store.format.validation import (
 )
 from kishu_kernel.store.remote import layout
 from kishu_kernel.store.remote.encrypted_objects import encryption_of
-from kishu_kernel.store.remote.holdings import Holdings, digests_at, read_holdings, read_rows, still_named
+from kishu_kernel.store.remote.holdings import (
+    READS,
+    GoneError,
+    Holdings,
+    digests_at,
+    named_there,
+    read_holdings,
+    read_rows,
+    still_named,
+)
 from kishu_kernel.store.remote.layout import Place, RowKey
 from kishu_kernel.store.remote.link import Link, new_link, read_link, write_link
 from kishu_kernel.store.remote.names import received_refs
@@ -97,11 +106,15 @@ def pull(
     """
     with environment_pool.opened(path) as store:
         clean, store.free_of_orphans = store.free_of_orphans, False
-        for _ in range(ATTEMPTS):
+        for attempt in range(ATTEMPTS):
             try:
                 found = _Pull(store, objects, progress, StoreIdentity(signer or user_signer()), in_use).run(only)
             except _ChangedError:
                 continue
+            except GoneError:  # of a head that was the newest when this began
+                if attempt < READS - 1:
+                    continue
+                raise
             except LoadError as error:
                 raise RemoteError(
                     f"what the remote {objects.url} holds is damaged ({error}): nothing is used"
@@ -146,7 +159,9 @@ class _Pull:
         received = {name: id for name, id in link.received.items() if refs["before"].get(name) == id}
         link = link.seen(holdings.number, holdings.head, holdings.segments, encryption_of(self._objects))
         segments = still_named(link.segments, holdings)
-        link = replace(link, segments=segments, received={**received, **refs["set"]}, partial=only is not None)
+        received |= refs["set"]
+        thinned = link.thinned or bool(holdings.dropped)
+        link = replace(link, segments=segments, received=received, partial=only is not None, thinned=thinned)
         self._store.write(
             lambda txn: self._put(txn, values, local, digests, refs, (known, link)),
             sum(map(len, values.values())) + _PAGE * len(values),
@@ -258,7 +273,8 @@ class _Pull:
         def bring(job: tuple[str, list[tuple[Place, bytes]]]) -> None:
             nonlocal done
             pack, batch = job
-            values = self._objects.get_parts(pack, [(place.start, place.length) for place, _ in batch])
+            with named_there(self._objects, pack):
+                values = self._objects.get_parts(pack, [(place.start, place.length) for place, _ in batch])
             for (place, digest), value in zip(batch, values, strict=True):
                 verified_chunk(place.table, digest, value)
             size = sum(map(len, values))

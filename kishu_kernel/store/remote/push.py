@@ -1,8 +1,8 @@
 """A history pushed: what the remote lacks goes there, then one new head names it.
 
 The order of writes: packs, rows, segments, the manifest, the head. Whatever ends a push before the head leaves objects
-that nothing names; the next try finds those of its own again, and `sweep` removes the rest after days. Two who push at
-once want to create the same head: one does, the other reads that and goes on from there.
+that nothing names; the next try finds those of its own again, unless `collect` has removed objects since, which a head
+says. Two who push at once want to create the same head: one does, the other reads that and goes on from there.
 
 Law: values of cells that were dropped here to save space stay in the remote. Nothing of another replica's is changed.
 """
@@ -30,9 +30,16 @@ from kishu_kernel.store.disk.parallel import run_in_parallel
 from kishu_kernel.store.format.validation import verified_chunk
 from kishu_kernel.store.remote import layout
 from kishu_kernel.store.remote.encrypted_objects import encryption_of
-from kishu_kernel.store.remote.holdings import Holdings, KnownHoldings, other_history, read_holdings, still_named
-from kishu_kernel.store.remote.lacking import Lacking, find_chunk, what_is_lacking
-from kishu_kernel.store.remote.layout import Head, Packed, RemoteManifest, Replica, Segment
+from kishu_kernel.store.remote.holdings import (
+    Holdings,
+    KnownHoldings,
+    created_head,
+    other_history,
+    read_holdings,
+    still_named,
+)
+from kishu_kernel.store.remote.lacking import Lacking, Needed, find_chunk, what_is_lacking
+from kishu_kernel.store.remote.layout import Head, Packed, Replica, Segment
 from kishu_kernel.store.remote.link import Link, new_link, read_link, write_link
 from kishu_kernel.store.remote.merging import merge
 from kishu_kernel.store.remote.objects import Objects
@@ -45,10 +52,6 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 30
 """So often a push begins anew because somebody else was faster."""
-FRESH = 12 * 3600.0
-"""Seconds that objects of an interrupted push may be relied on: `sweep` removes them only after days."""
-SLOWEST = 3 * 24 * 3600.0
-"""Seconds after which a push is not ended: what it sent first may be removed."""
 LANES = 3
 _PAGE = 4096
 
@@ -77,6 +80,7 @@ def push(
     known: KnownHoldings | None = None,
     lanes: int = LANES,
     recipients: Sequence[str] | None = None,
+    needed: Needed | None = None,
 ) -> Pushed:
     """Push what a store holds to its remote. O(records) to compare, and O(bytes that the remote lacks).
 
@@ -85,6 +89,7 @@ def push(
         known: what an earlier call has learnt of this remote, which saves reading it again. It learns, too.
         lanes: packs that are sent at once, each of which is twice in memory.
         recipients: who shall be able to read it: as of `recipients.secured`.
+        needed: as of `lacking.what_is_lacking`.
 
     Raises:
         RemoteError: it cannot be reached or written, or it is another history's. Nothing in it has changed; what was
@@ -94,7 +99,7 @@ def push(
     with environment_pool.opened(path) as store, _alone(path):
         try:
             remote = secured(store, objects, recipients)
-            return _Push(store, remote, progress, lanes).run(known or KnownHoldings())
+            return _Push(store, remote, progress, lanes, needed).run(known or KnownHoldings())
         except LoadError as error:
             raise StoreError(
                 f"the store at {path} cannot be pushed as it is ({error}): repair it with `jupyter kishu fsck --repair`"
@@ -130,12 +135,15 @@ class _Sent(NamedTuple):
 
 
 class _Push:
-    def __init__(self, store: Environment, objects: Objects, progress: Progress | None, lanes: int) -> None:
+    def __init__(
+        self, store: Environment, objects: Objects, progress: Progress | None, lanes: int, needed: Needed | None
+    ) -> None:
         self._store = store
         self._tables = store.tables
         self._objects = objects
         self._progress = progress
         self._lanes = lanes
+        self._needed = needed
         self._counting = threading.Lock()
         self._sent = self._done = self._total = 0
         self._fresh = True
@@ -149,18 +157,16 @@ class _Push:
             link = self._settled(link, holdings)
             if holdings.head is not None and not link.history:
                 raise other_history(self._objects)
-            plan = what_is_lacking(self._store, link, holdings)
+            plan = what_is_lacking(self._store, link, holdings, self._needed)
             self._sent, self._done, self._total = 0, 0, sum(plan.chunks.values()) + sum(plan.rows.values())
             known = holdings.manifest.replicas.get(link.replica)
             if not plan.rows and holdings.head is not None and known is not None and known.refs == plan.refs:
                 self._keep_link(link)
                 return Pushed()
-            link = self._pending(link)
+            link = self._pending(link, holdings.manifest.sweeps)
             sent = self._send(link, holdings, plan)
-            if time.time() - link.began > SLOWEST:
-                raise RemoteError(f"this push to {self._objects.url} took days: push again, and it begins anew")
             head = Head(link.history or secrets.token_hex(16), link.pending, sent.name)
-            if self._lead(holdings.number + 1, head):
+            if created_head(self._objects, holdings.number + 1, head):
                 before.last = replace(sent.holdings, number=holdings.number + 1, head=head)
                 self._end(link, before.last, head, sent.added)
                 tables = [table for table, _ in plan.rows]
@@ -192,13 +198,15 @@ class _Push:
             encryption = encryption_of(self._objects)
             return link.seen(holdings.number, holdings.head, added, encryption).settled(known.pushed)
         # another copy of this directory has pushed since: from now on they are two
-        return replace(link, replica=secrets.token_hex(16), pushed="", pending="", began=0.0)
+        return replace(link, replica=secrets.token_hex(16), pushed="", pending="")
 
-    def _pending(self, link: Link) -> Link:
-        """The link, with the id of this push. It is in the store before anything is sent."""
-        now = time.time()
-        if not link.pending or not 0 <= now - link.began < FRESH:
-            link = replace(link, pending=secrets.token_hex(16), began=now)
+    def _pending(self, link: Link, sweeps: int) -> Link:
+        """The link, with the id of this push. It is in the store before anything is sent.
+
+        Where objects were removed since it began, it begins anew: what it sent may be among them, or may be soon.
+        """
+        if not link.pending or link.sweeps != sweeps:
+            link = replace(link, pending=secrets.token_hex(16), sweeps=sweeps)
             self._fresh = True
             self._keep_link(link)
         else:
@@ -244,7 +252,7 @@ class _Push:
         with suppress(RemoteError):  # what is damaged there keeps nobody from pushing; a network that is gone will tell
             held = merge(holdings, self._objects, partial(self._put, link.pending))
         held = held.with_segments({**held.segments, **segments})
-        held.manifest = RemoteManifest(tuple(held.segments), replicas)
+        held.manifest = replace(holdings.manifest, segments=tuple(held.segments), replicas=replicas)
         return _Sent(held, self._put(link.pending, layout.encode_manifest(held.manifest)), tuple(segments))
 
     def _packs(self, write: str, plan: Lacking) -> dict[str, Packed]:
@@ -282,11 +290,3 @@ class _Push:
             self._done += size
             if self._progress:
                 self._progress(min(self._done, self._total), self._total)
-
-    def _lead(self, number: int, head: Head) -> bool:
-        """Create the head. False where somebody else's is there."""
-        data = layout.encode_head(head)
-        if self._objects.create(layout.head_name(number), data):
-            return True
-        # a try whose answer got lost may have created it, and be refused now
-        return layout.decode_head(self._objects.get(layout.head_name(number))) == head

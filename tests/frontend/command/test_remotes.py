@@ -16,7 +16,7 @@ from kishu_kernel.store import LmdbStore
 from kishu_kernel.store.catalog.assignment import claim_store
 from kishu_kernel.store.catalog.running_kernels import FORK, Announcement
 from tests.frontend.command.commanding import in_json, ok, refused, run, write_notebook
-from tests.store.remote.remotes import add, refs, values
+from tests.store.remote.remotes import add, name, refs, values
 from tests.store.values import checkpoint_id
 
 
@@ -70,12 +70,39 @@ def test_a_history_goes_to_another_machine_and_on_from_there(
     assert values(path) == values(mine)
     assert refs(mine)["branch/main"] == checkpoint_id(3)
     assert in_json("remote", copy, "--dir", there)["pushes"] == 2
-    assert "kept" in ok("remote", notebook, "--sweep", "--dir", here)
     monkeypatch.setenv("KISHU_KEY_FILE", str(tmp_path / "another-users-key"))
     told = ok("clone", url, "--dir", tmp_path / "third")
     assert "It is untrusted" in told
     assert "jupyter kishu attach analysis NOTEBOOK" in told
     assert run("trust", "analysis", "--check", "--dir", tmp_path / "third").exit_code == 1
+
+
+def test_what_nobody_needs_goes_from_a_remote(here: Path, tmp_path: Path, url: str) -> None:
+    notebook, there = tmp_path / "work" / "analysis.ipynb", tmp_path / "there"
+    ok("push", notebook, url, "--dir", here)
+    assert "nothing to drop (600 kB of values" in ok("gc", notebook, "--remote", "--dir", here)
+    told = ok("gc", notebook, "--remote", "--limit", "300kB", "-n", "--dir", here)
+    assert f"{url}: the values of 1 state would be dropped, 300 kB of 600 kB, which a `gc --remote` in 1 day or" in told
+    copy = Path(in_json("clone", url, "--dir", there)["path"])
+    name(copy, "baseline", 1)
+    ok("push", copy, "--dir", there)
+    assert "nothing to drop" in ok("gc", notebook, "--remote", "--limit", "0", "--dir", here)
+    name(copy, "baseline", None)
+    ok("push", copy, "--dir", there)
+    [found] = in_json("gc", "--remote", "--limit", "0", "--dir", here)["stores"]
+    assert (found["states"], found["url"], found["error"]) == (1, url, None)
+    third = Path(in_json("clone", url, "--dir", tmp_path / "third")["path"])
+    assert values(third)[checkpoint_id(2)] == values(copy)[checkpoint_id(2)]
+    with closing(LmdbStore(third)) as store, pytest.raises(LoadError, match="values had been dropped there"):
+        store.load(Version(("x",), checkpoint_id(1)))
+    name(copy, "baseline", 1)
+    assert "1 payload" in ok("push", copy, "--dir", there)
+    assert "1 payload" in ok("pull", third, "--dir", tmp_path / "third")
+    assert values(third) == values(copy)
+    assert "exclude" not in ok("gc", "--remote", "--dir", tmp_path / "none")
+    assert "has no remote yet" in refused(
+        "gc", _history(here, tmp_path / "work" / "b.ipynb"), "--remote", "--dir", here
+    )
 
 
 def test_a_branch_stays_where_a_kernel_may_stand_on_it(

@@ -6,6 +6,7 @@ import random
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,10 @@ from kishu_kernel.store.remote.push import push
 from tests.store.values import checkpoint_id, trivial
 
 obstore: Any = pytest.importorskip("obstore", reason="a remote needs obstore")
+
+
+AT_ONCE: Any = {"grace": timedelta(), "reading": timedelta()}
+"""Of a collection that gives nobody time."""
 
 
 def memory_remote() -> RemoteObjects:
@@ -142,6 +147,13 @@ def values(path: Path, signer: Signer | None = None) -> dict[CheckpointId, objec
         found[checkpoint.id] = checkpoint.code, checkpoint.parent, checkpoint.message, checkpoint.outputs, value
     store.close()
     return found
+
+
+def name(path: Path, tag: str, number: int | None) -> None:
+    """Give a state of a store a tag; None takes it away."""
+    store = LmdbStore(path)
+    store.update_refs({f"tag/{tag}": None if number is None else checkpoint_id(number)})
+    store.close()
 
 
 def refs(path: Path) -> dict[str, CheckpointId]:

@@ -6,7 +6,6 @@ import hashlib
 import random
 import shutil
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -18,14 +17,14 @@ from kishu_kernel.store.format.signing import KEY_FILE, user_signer
 from kishu_kernel.store.format.team import public_line
 from kishu_kernel.store.remote import layout, recipients
 from kishu_kernel.store.remote.clone import clone
+from kishu_kernel.store.remote.collect import collect
 from kishu_kernel.store.remote.encrypted_objects import BLOCK, EncryptedObjects
 from kishu_kernel.store.remote.link import set_remote
 from kishu_kernel.store.remote.objects import Objects
 from kishu_kernel.store.remote.pull import pull
 from kishu_kernel.store.remote.push import Pushed, push
-from kishu_kernel.store.remote.sweep import sweep
 
-from .remotes import Failing, add, memory_remote, noise, values
+from .remotes import AT_ONCE, Failing, add, memory_remote, noise, values
 
 pytest.importorskip("pyrage", reason="an encrypted remote needs pyrage")
 
@@ -70,7 +69,7 @@ def test_a_clone_of_an_encrypted_history_is_the_history(here: Path, tmp_path: Pa
     assert values(tmp_path / "there") == values(here)
     push(here, plain)
     assert push(here, plain) == Pushed()
-    sweep(plain, timedelta())
+    collect(plain, **AT_ONCE)
     clone(plain, tmp_path / "again")
     assert values(tmp_path / "again") == values(here)
 
@@ -284,4 +283,4 @@ def test_tampered_swapped_foreign_and_older_objects_are_refused(
     with pytest.raises(RemoteError, match="has gone back"):
         pull(here, plain)
     plain.put("writes/" + "0" * 32 + "/" + "f" * 96, b"foreign")
-    assert sweep(plain, timedelta(), dry_run=True).removed_bytes > 0
+    assert collect(plain, **AT_ONCE, dry_run=True).removed_bytes > 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,15 +11,15 @@ import pytest
 from kishu_kernel.store import LmdbStore
 from kishu_kernel.store.remote import merging
 from kishu_kernel.store.remote.clone import clone
+from kishu_kernel.store.remote.collect import collect
 from kishu_kernel.store.remote.holdings import digests_at, read_holdings
 from kishu_kernel.store.remote.link import remote_of
 from kishu_kernel.store.remote.objects import Objects, connect
 from kishu_kernel.store.remote.pull import pull
 from kishu_kernel.store.remote.push import Pushed, push
-from kishu_kernel.store.remote.sweep import sweep
 from tests.store.values import checkpoint_id
 
-from .remotes import Failing, Interrupted, add, memory_remote, push_at_once, values
+from .remotes import AT_ONCE, Failing, Interrupted, add, memory_remote, push_at_once, values
 
 
 @pytest.fixture(autouse=True)
@@ -47,8 +46,8 @@ def test_the_manifest_stays_short_and_clones_are_the_history(tmp_path: Path) -> 
     assert counted.calls < 60
     assert values(tmp_path / "there") == values(here)
     assert push(here, remote) == Pushed()
-    swept = sweep(remote, timedelta())
-    assert swept.removed > swept.kept
+    swept = collect(remote, **AT_ONCE)
+    assert swept.removed > len([*remote.list("writes/")])
     clone(remote, tmp_path / "after")
     assert values(tmp_path / "after") == values(here)
 

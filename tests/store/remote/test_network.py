@@ -11,18 +11,19 @@ import pytest
 
 from kishu_kernel.errors import RemoteError
 from kishu_kernel.model import CheckpointId
+from kishu_kernel.session.garbage import sorted_by_need
 from kishu_kernel.store.remote import objects as objects_module
 from kishu_kernel.store.remote.clone import clone
+from kishu_kernel.store.remote.collect import collect
 from kishu_kernel.store.remote.objects import RemoteObjects, connect
 from kishu_kernel.store.remote.pull import pull
 from kishu_kernel.store.remote.push import push
-from kishu_kernel.store.remote.sweep import sweep
 from tests.store.values import checkpoint_id
 from tests.support.s3 import CREDENTIALS, MISSING, s3_server
 from tests.support.soak import seeds
 
 from .faulty_network import Faults, FaultyNetwork, faulty_network, refusal
-from .remotes import add, noise, refs, values
+from .remotes import AT_ONCE, add, noise, refs, values
 
 if MISSING:
     pytest.skip("an S3 server needs moto and flask", allow_module_level=True)
@@ -51,7 +52,7 @@ BUSY = Faults(throttled=0.1, slow=0.1, cut_request=0.1, cut_answer=0.1, lost_ans
 
 @seeds(1, 12)
 def test_nothing_is_lost_or_torn_and_both_keep_their_lines(network: FaultyNetwork, tmp_path: Path, seed: int) -> None:
-    """Two machines run cells, push and pull, in any order. Whatever is seen at any time is whole."""
+    """Two machines run cells, push, pull and collect, in any order. Whatever is seen at any time is whole."""
     rng, url = random.Random(seed), f"s3://team/seed-{seed}"
     here, there = tmp_path / "here", tmp_path / "there"
     add(here, 1)
@@ -65,7 +66,7 @@ def test_nothing_is_lost_or_torn_and_both_keep_their_lines(network: FaultyNetwor
         path = rng.choice((here, there))
         add(path, number, parent=made[path][-1], branch=path.name)
         made[path].append(number)
-        for work in rng.sample((push, pull, push), 2):
+        for work in rng.sample((push, pull, push, _remove), 3):
             at = rng.choice((here, there))
             known = set(values(at))
             try:
@@ -74,10 +75,6 @@ def test_nothing_is_lost_or_torn_and_both_keep_their_lines(network: FaultyNetwor
             except RemoteError as error:
                 told.append(str(error))
             assert {checkpoint_id(each) for each in made[at]} <= set(values(at))
-    try:
-        sweep(connect(url), timedelta(days=1))
-    except RemoteError as error:
-        told.append(str(error))
     assert not [each for each in told if "\n" in each]
     network.faults = Faults()
     seen = tmp_path / "seen"
@@ -93,6 +90,11 @@ def test_nothing_is_lost_or_torn_and_both_keep_their_lines(network: FaultyNetwor
     assert ends(here) == ends(there) == {name.name: checkpoint_id(made[name][-1]) for name in made if made[name][1:]}
 
 
+def _remove(_: Path, remote: RemoteObjects) -> None:
+    """What nothing names goes at once, also what somebody is about to name."""
+    collect(remote, **AT_ONCE)
+
+
 def made_in(made: dict[Path, list[int]], number: int) -> Path:
     return next(path for path, numbers in made.items() if number in numbers)
 
@@ -101,7 +103,7 @@ def ends(path: Path) -> dict[str, CheckpointId]:
     return {name.partition("/")[2]: id for name, id in refs(path).items() if name in ("branch/here", "branch/there")}
 
 
-@pytest.mark.parametrize("work", ["push", "pull", "clone"])
+@pytest.mark.parametrize("work", ["push", "pull", "clone", "collect"])
 def test_a_network_that_goes_away_in_the_middle(network: FaultyNetwork, tmp_path: Path, work: str) -> None:
     url, here, there = f"s3://team/{work}", tmp_path / "here", tmp_path / "there"
     add(here, 1, data=noise(1, 17 << 20))
@@ -125,10 +127,15 @@ def test_a_network_that_goes_away_in_the_middle(network: FaultyNetwork, tmp_path
     assert told
     assert all("cannot be reached" in each for each in told)
     network.faults.gone_after = None
+    if work in ("clone", "collect"):
+        clone(connect(url), tmp_path / "clone-after")
+        found = values(tmp_path / "clone-after")
+        assert found[checkpoint_id(2)] == values(here)[checkpoint_id(2)]
     if work == "clone":
         assert values(tmp_path / "clone") == values(here)
     _do("pull", here, there, tmp_path, connect(url))
-    assert values(there) == values(here)
+    if work != "collect":
+        assert values(there) == values(here)
 
 
 def _do(work: str, here: Path, there: Path, tmp_path: Path, remote: RemoteObjects) -> None:
@@ -136,6 +143,8 @@ def _do(work: str, here: Path, there: Path, tmp_path: Path, remote: RemoteObject
         push(here, remote)
     elif work == "pull":
         pull(there, remote)
+    elif work == "collect":
+        collect(remote, None, sorted_by_need, limit=0, **AT_ONCE)
     else:
         clone(remote, tmp_path / "clone")
 

@@ -8,7 +8,6 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -20,15 +19,15 @@ from kishu_kernel.store.format.signing import Signer
 from kishu_kernel.store.maintenance.trust import trust
 from kishu_kernel.store.remote import layout
 from kishu_kernel.store.remote.clone import clone
+from kishu_kernel.store.remote.collect import collect
 from kishu_kernel.store.remote.holdings import read_holdings
 from kishu_kernel.store.remote.layout import Segment, object_name
 from kishu_kernel.store.remote.objects import Objects, connect
 from kishu_kernel.store.remote.pull import Pulled, pull
 from kishu_kernel.store.remote.push import Pushed, push
-from kishu_kernel.store.remote.sweep import sweep
 from tests.store.values import checkpoint_id
 
-from .remotes import Failing, Interrupted, add, memory_remote, noise, push_at_once, refs, values
+from .remotes import AT_ONCE, Failing, Interrupted, add, memory_remote, noise, push_at_once, refs, values
 
 OTHER = Signer(b"o" * 32)
 
@@ -385,14 +384,14 @@ def test_a_newer_format_and_an_empty_place_are_told(tmp_path: Path, here: Path, 
 # --- what is not needed
 
 
-def test_a_sweep_removes_what_nothing_names(here: Path, tmp_path: Path, remote: Objects) -> None:
+def test_a_collection_removes_what_nothing_names(here: Path, tmp_path: Path, remote: Objects) -> None:
     push(here, remote)
     add(here, 3)
     with pytest.raises(Interrupted):
         push(here, Failing(remote, 7))
-    assert sweep(remote).removed == 0  # that push may go on
-    assert sweep(remote, timedelta(), dry_run=True).removed == sweep(remote, timedelta()).removed == 1
-    assert sweep(remote, timedelta()).removed == 0
+    assert collect(remote).removed == 0  # that push may go on
+    assert collect(remote, **AT_ONCE, dry_run=True).removed == collect(remote, **AT_ONCE).removed == 1
+    assert collect(remote, **AT_ONCE).removed == 1  # the manifest before that of the collection
     clone(remote, tmp_path / "there")
     assert len(values(tmp_path / "there")) == 2
 
@@ -405,4 +404,4 @@ def test_an_object_of_a_clock_that_was_ahead_makes_no_other_old(here: Path, tmp_
     add(here, 3)
     with pytest.raises(Interrupted):
         push(here, Failing(remote, 7))
-    assert sweep(remote).removed == 0  # that push may go on
+    assert collect(remote).removed == 0  # that push may go on
