@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shlex
 from contextlib import closing, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ from kishu_kernel.store.catalog import named_stores
 
 if TYPE_CHECKING:
     from kishu_kernel.store.remote.clone import Choose
+    from kishu_kernel.store.remote.link import Link
     from kishu_kernel.store.remote.objects import RemoteObjects
 
 _NAMES = 10
@@ -100,12 +102,21 @@ def pull(ctx: click.Context, name: str, directory: Path | None, for_programs: bo
     names = [each.partition("/")[2] for each in got.names if not each.startswith("head/")]
     counts = {"checkpoints": got.checkpoints, "versions": got.versions, "bytes": got.bytes}
     if for_programs:
-        click.echo(tables.as_json({"path": str(path), "url": remote.url, **counts, "names": names}))
-    elif not got.checkpoints and not got.versions and not got.names:
+        click.echo(
+            tables.as_json(
+                {"path": str(path), "url": remote.url, **counts, "names": names, "names_left": got.names_left}
+            )
+        )
+    elif not got.checkpoints and not got.versions and not got.names and not got.names_left:
         click.echo(f"{printable(remote.url)} has nothing that is not here.")
     else:
         what = f"{counted(got.checkpoints, 'state')}, {counted(got.versions, 'payload')}, {size(got.bytes)}"
         click.echo(f"{what} brought from {printable(remote.url)}")
+        if got.names_left:
+            click.echo(
+                "Its newest push is signed by nobody whom you trust, and earlier ones were: its branches and tags were "
+                "not taken. Who made it can make a key (`jupyter kishu keys`) and push again."
+            )
         if names:
             more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
             click.echo(f"Branches and tags: {', '.join(map(printable, names[:_NAMES]))}{more}")
@@ -122,6 +133,7 @@ def pull(ctx: click.Context, name: str, directory: Path | None, for_programs: bo
 @click.option("--notebook", type=click.Path(dir_okay=False), help="Make it the history of this notebook.")
 @click.option("--at", "target", help="Bring the values of this state alone; `pull` brings the rest.")
 @click.option("--names", help="With --at: of these variables alone, like df,model.")
+@click.option("--after", default="", metavar="PUSH", help="It must hold this push, as `remote` shows it elsewhere.")
 @directory_option
 @json_option
 @click.pass_context
@@ -131,10 +143,15 @@ def clone(
     notebook: str | None,
     target: str | None,
     names: str | None,
+    after: str,
     directory: Path | None,
     for_programs: bool,
 ) -> None:
     """Make a store here of the history at URL.
+
+    Who can write there can also put it back to an older state, and who has never seen it cannot know. It says which
+    push was the newest; with --after PUSH, as `jupyter kishu remote` shows it where it is known, an older one is
+    refused.
 
     In the notebook, `%kishu resume` then goes to where it ended. Nothing of it is run or trusted; what somebody else
     wrote can only be read until you accept it: see `trust`. With your own key (KISHU_KEY_FILE) it is yours everywhere.
@@ -143,19 +160,23 @@ def clone(
         raise click.UsageError("--names needs --at.", ctx)
     base = base_of(ctx, directory)
     from kishu_kernel.store.catalog.receive_clone import receive_clone
+    from kishu_kernel.store.remote.link import remote_of
     from kishu_kernel.store.remote.objects import connect
 
     remote = connect(url, make=False)
     with ProgressBar(f"Cloning {remote.url}") as bar:
-        path, got = receive_clone(base, remote, notebook, bar, _choice(target, names))
+        path, got = receive_clone(base, remote, notebook, bar, _choice(target, names), after)
+    newest = remote_of(path)
     if for_programs:
         counts = {"checkpoints": got.checkpoints, "versions": got.versions, "bytes": got.bytes}
-        values = {"name": path.name, "path": str(path), "notebook": notebook, "url": remote.url}
+        values = {"name": path.name, "path": str(path), "notebook": notebook, "url": remote.url, **_push_json(newest)}
         click.echo(tables.as_json({**values, **counts}))
         return
     what = f"{counted(got.checkpoints, 'state')}, {counted(got.versions, 'payload')}, {size(got.bytes)}"
     shown = printable(path.name)
     click.echo(f"{shown}: {what}" + (f", for {printable(notebook)}" if notebook else ""))
+    if newest:
+        click.echo(f"It ends with push {newest.number} ({_push_text(newest)})")
     if notebook is None:
         click.echo(f"To give it to a notebook: jupyter kishu attach {shlex.quote(shown)} NOTEBOOK")
     _tell_trust(path, path.name)
@@ -189,13 +210,25 @@ def remote(
         set_remote(path, connect(url).url if url is not None else None)
     link = remote_of(path)
     if for_programs:
-        pushes = {"label": link.label, "pushes": link.number} if link else {}
+        pushes = {"label": link.label, "pushes": link.number, **_push_json(link)} if link else {}
         click.echo(tables.as_json({"path": str(path), "url": link and link.url, **pushes}))
     elif link is None:
         click.echo("It has no remote.")
     else:
-        seen = f"its push {link.number} was seen last" if link.number else "nothing was pushed yet"
+        last = f"its push {link.number} was seen last ({_push_text(link)})"
+        seen = last if link.number else "nothing was pushed yet"
         click.echo(f"{printable(link.url)}: {seen}; this machine is {printable(link.label)} there")
+
+
+def _push_text(link: Link) -> str:
+    """What is known of the newest push that a store has seen."""
+    made = f", of {datetime.fromtimestamp(link.at).astimezone():%Y-%m-%d %H:%M:%S}" if link.at else ""
+    by = f"by {printable(link.by)}" if link.by else "signed by nobody who is known here"
+    return f"{link.number}:{link.write[:8]}{made}, {by}"
+
+
+def _push_json(link: Link | None) -> tables.Json:
+    return {"push": link and {"number": link.number, "id": link.write, "at": link.at, "by": link.by or None}}
 
 
 def _choice(target: str | None, names: str | None) -> Choose | None:

@@ -97,6 +97,10 @@ class Team:
         """Whether somebody whom this user trusts has signed a message."""
         return key in self._trusted and _verifies(key, message, signature)
 
+    def has_signed(self, key: bytes, message: bytes, signature: bytes) -> bool:
+        """Whether the holder of a public key, trusted or not, has signed a message."""
+        return _verifies(key, message, signature)
+
     def trusts(self, seal: Seal) -> bool:
         """Whether this user trusts those whose seal it is."""
         return seal.signer in self._trusted and seal.author in self._trusted

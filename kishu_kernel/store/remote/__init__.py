@@ -3,7 +3,7 @@
 - `objects`: the contract `Objects`, and the one place that knows obstore. `layout`: what stands there, byte by byte.
 - `holdings`: what a remote holds, read. `lacking`: what it lacks. `link`: what a store remembers of its remote.
 - `encrypted_objects`, `recipients`: what nobody but some people can read, and who these are.
-- `names`: whose branches and tags are whose.
+- `head_seals`: who vouches for what it held. `names`: whose branches and tags are whose.
 - `merging`: what has become many small parts.
 - `push`, `pull`, `clone`: the three ways. `collect`: what a remote no longer needs, removed.
 

@@ -25,6 +25,7 @@ from kishu_kernel.store.disk.parallel import run_in_parallel
 from kishu_kernel.store.format import schema
 from kishu_kernel.store.format.validation import validated_checkpoint, verified_chunk
 from kishu_kernel.store.remote import layout
+from kishu_kernel.store.remote.head_seals import sealed
 from kishu_kernel.store.remote.holdings import (
     READS,
     GoneError,
@@ -145,7 +146,7 @@ class _Collection:
             sweeps = before.manifest.sweeps + bool(unneeded)
             manifest = replace(before.manifest, segments=tuple(segments), sweeps=sweeps)
             head = Head(before.head.history, self._write, self._put(layout.encode_manifest(manifest)))
-            if not created_head(self._objects, before.number + 1, head):
+            if not created_head(self._objects, before.number + 1, sealed(before.number + 1, head)):
                 return None
             run_in_parallel(lambda each: self._objects.delete(each.name), unneeded, _LANES - 1)
         return RemoteCollected(

@@ -10,7 +10,9 @@ from contextlib import contextmanager, suppress
 
 from kishu_kernel.errors import NotThereError, RemoteError
 from kishu_kernel.model.dataclass import dataclass, field
+from kishu_kernel.store.format.signing import Signer, user_signer
 from kishu_kernel.store.remote import layout
+from kishu_kernel.store.remote.head_seals import Vouch, judged
 from kishu_kernel.store.remote.layout import Head, Place, RemoteManifest, RowKey, Segment
 from kishu_kernel.store.remote.link import Link
 from kishu_kernel.store.remote.objects import Objects
@@ -29,6 +31,7 @@ class Holdings:
 
     Attributes:
         number: of the head; 0 where nothing was ever pushed.
+        vouch: who vouches for it.
         segments: by name, in order.
         rows: of each row the digest of its body, and the segment that has it.
         chunks: where each is.
@@ -37,6 +40,7 @@ class Holdings:
 
     number: int = 0
     head: Head | None = None
+    vouch: Vouch = Vouch()
     manifest: RemoteManifest = field(default_factory=RemoteManifest)
     segments: dict[str, Segment] = field(default_factory=dict)
     rows: dict[RowKey, tuple[bytes, str]] = field(default_factory=dict)
@@ -58,7 +62,7 @@ class Holdings:
 
     def with_segments(self, segments: Mapping[str, Segment]) -> Holdings:
         """What it would hold, if it consisted of these, in this order."""
-        found = Holdings(self.number, self.head, self.manifest)
+        found = Holdings(self.number, self.head, self.vouch, self.manifest)
         for name, segment in segments.items():
             found.add(name, segment)
         return found
@@ -75,30 +79,42 @@ class KnownHoldings:
     last: Holdings | None = None
 
 
-def read_holdings(objects: Objects, link: Link | None, before: Holdings | None = None) -> Holdings:
+def read_holdings(
+    objects: Objects, link: Link | None, before: Holdings | None = None, signer: Signer | None = None
+) -> Holdings:
     """What a remote holds now. O(what is new since `before`).
 
     Args:
         link: where to look for the newest head first.
+        signer: knows whom this user trusts.
 
     Raises:
         RemoteError: it cannot be read; or it is another history's, or an older state than was seen, than `link` says.
     """
+    signer = signer or user_signer()
     for _ in range(READS - 1):
         with suppress(GoneError):
-            return _read_holdings(objects, link, before)
-    return _read_holdings(objects, link, before)
+            return _read_holdings(objects, link, before, signer)
+    return _read_holdings(objects, link, before, signer)
 
 
-def _read_holdings(objects: Objects, link: Link | None, before: Holdings | None) -> Holdings:
+def _read_holdings(objects: Objects, link: Link | None, before: Holdings | None, signer: Signer) -> Holdings:
     number, head = newest_head(objects, link.number if link else 0)
     check_link(objects, link, number, head)
+    if link is None or not link.history:
+        _check_gap(objects, number)
     if before is not None and before.number == number and before.head == head:
         return before
     if head is None:
         return Holdings()
+    vouch = judged(objects.url, number, head, signer)
+    if link and link.sealed and not vouch.is_trusted and signer.team and signer.team.strict:
+        raise RemoteError(
+            f"the newest push to {objects.url} is signed by nobody whom you trust, and earlier ones were: nothing was "
+            "sent or taken. Who made it can make a key (`jupyter kishu keys`) and push again, or you `trust --key` him"
+        )
     manifest = layout.decode_manifest(_read(objects, head.manifest))
-    found = Holdings(number, head, manifest)
+    found = Holdings(number, head, vouch, manifest)
     known = before.segments if before else {}
     for name in manifest.segments:
         found.add(name, known.get(name) or layout.decode_segment(_read(objects, name)))
@@ -127,7 +143,7 @@ def newest_head(objects: Objects, known: int) -> tuple[int, Head | None]:
 
 
 def created_head(objects: Objects, number: int, head: Head) -> bool:
-    """Create a head. False where somebody else's is there."""
+    """Create a head, as of `head_seals.sealed`. False where somebody else's is there."""
     if objects.create(layout.head_name(number), layout.encode_head(head)):
         return True
     # a try whose answer got lost may have created it, and be refused now
@@ -148,6 +164,41 @@ def check_link(objects: Objects, link: Link | None, number: int, head: Head | No
         f"the remote {objects.url} has gone back, or was emptied: what was pushed there before is not there any more. "
         "Nothing was sent or taken; if that is as it should be, `jupyter kishu remote STORE --forget` begins anew"
     )
+
+
+def check_known(objects: Objects, links: Iterable[Link], after: str = "") -> None:
+    """Raise RemoteError where a remote does not hold what somebody has seen there.
+
+    Args:
+        links: of stores that have the same address; those of another history say nothing.
+        after: the number of a push, a colon, and how its write id begins; empty for none.
+    """
+    number, head = newest_head(objects, 0)
+    if head is None:
+        return
+    seen = [(each.number, each.write) for each in links if each.history == head.history]
+    if after:
+        known, _, write = after.partition(":")
+        if not known.isdecimal() or not write:
+            raise RemoteError(f"{after} names no push: `jupyter kishu remote STORE` shows one, like 12:3f2a9c41")
+        seen.append((int(known), write))
+    for known_number, write in seen:
+        found = layout.decode_head(objects.get(layout.head_name(known_number))) if known_number <= number else None
+        if found is None or not found.write.startswith(write):
+            raise RemoteError(
+                f"the remote {objects.url} does not hold push {known_number} ({write[:8]}), which was there: it was "
+                "put back to an older state, or is another history's. Nothing was taken"
+            )
+
+
+def _check_gap(objects: Objects, number: int) -> None:
+    """Raise RemoteError where there are heads above one that is missing: somebody wants an older one to be used."""
+    listed = [int(each.name[-10:]) for each in objects.list("heads/") if each.name[-10:].isdecimal()]
+    if max(listed, default=0) > number and not objects.exists(layout.head_name(number + 1)):
+        raise RemoteError(
+            f"the remote {objects.url} lacks push {number + 1}, and has later ones: somebody removed it. Nothing was "
+            "sent or taken"
+        )
 
 
 def other_history(objects: Objects) -> RemoteError:

@@ -5,7 +5,9 @@ never replaced; the newest is the one with the highest number, and there is none
 
     heads/NUMBER            JSON {"kishu-kernel remote": 1, "history": 32 hex digits, "write": 32 hex digits,
     (10 digits, from 1)     "manifest": name}. The write id tells whose head it is: who created it may never have heard
-    writes/WRITE/DIGEST     that it did. All other objects, by the push that wrote them (32 hex digits):
+                            that it did. Also, of who made it, as far as he has it: "at": seconds since the epoch,
+                            "signer": a public key, "signature": by it, "mac": HMAC; in hex (`head_seals` says of what)
+    writes/WRITE/DIGEST     All other objects, by the push that wrote them (32 hex digits):
 
     a manifest              JSON {"segments": [name], "replicas": {ID: {"label": text, "pushed": WRITE, "refs": {name:
                             checkpoint id}}}}. A replica is one copy of the store; only it changes what stands there.
@@ -56,6 +58,8 @@ Packed = tuple[tuple[str, bytes, int, int], ...]
 """What is in a pack: of each chunk the table, the digest, place and length."""
 Result = TypeVar("Result")
 
+_LATEST = 1 << 36
+_SIGNED = ("signer", "signature", "mac")
 _HEX = re.compile(r"[0-9a-f]{32}")
 _NAME = re.compile(r"writes/[0-9a-f]{32}/[0-9a-f]{64}")
 _LENGTH = struct.Struct("<I")
@@ -98,11 +102,19 @@ class Head:
         history: drawn by the first push; tells one history from another.
         write: the id of the push.
         manifest: its name.
+        at: when it was made, in seconds since the epoch, as he says who made it; 0 where he does not.
+        signer: his public key, in hex; empty where he has none.
+        signature: made by that, and
+        mac: HMAC under his own key, in hex.
     """
 
     history: str
     write: str
     manifest: str
+    at: int = 0
+    signer: str = ""
+    signature: str = ""
+    mac: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,8 +194,9 @@ def body_digest(table: str, value: bytes) -> bytes:
 
 def encode_head(head: Head) -> bytes:
     """A head as it is stored."""
+    said = {name: getattr(head, name) for name in ("at", *_SIGNED) if getattr(head, name)}
     return schema.dump_json(
-        {FORMAT_KEY: REMOTE, "history": head.history, "write": head.write, "manifest": head.manifest}
+        {FORMAT_KEY: REMOTE, "history": head.history, "write": head.write, "manifest": head.manifest, **said}
     )
 
 
@@ -199,7 +212,9 @@ def decode_head(data: bytes) -> Head:
             raise StoreFormatError(
                 f"the remote has format {version}, and this kishu-kernel knows {REMOTE}: install a newer kishu-kernel"
             )
-        return Head(_hex(found["history"]), _hex(found["write"]), _object(found["manifest"]))
+        signed = {name: bytes.fromhex(found[name]).hex() for name in _SIGNED if name in found}
+        at = _count(found.get("at", 0), _LATEST)
+        return Head(_hex(found["history"]), _hex(found["write"]), _object(found["manifest"]), at, **signed)
 
     return _decoded("a head", read)
 

@@ -17,6 +17,7 @@ from kishu_kernel.model import CheckpointId
 from kishu_kernel.model.dataclass import dataclass, field, replace
 from kishu_kernel.store.disk import environment_pool
 from kishu_kernel.store.format import schema
+from kishu_kernel.store.remote.head_seals import Vouch
 from kishu_kernel.store.remote.layout import Head
 
 if TYPE_CHECKING:
@@ -33,7 +34,10 @@ class Link:
         replica: this copy of the store.
         label: of this machine.
         number: of the newest head seen, and
-        write: its write id.
+        write: its write id,
+        at: when it was made, as it says, in seconds since the epoch,
+        by: who vouches for it.
+        sealed: somebody whom this user trusts has vouched for one, so that others can check it.
         segments: of what the remote held, that which came from here or was pulled.
         pushed: the write id of this replica's last push.
         pending: that of a push that is under way, or was interrupted.
@@ -50,6 +54,9 @@ class Link:
     history: str = ""
     number: int = 0
     write: str = ""
+    at: int = 0
+    by: str = ""
+    sealed: bool = False
     segments: tuple[str, ...] = ()
     pushed: str = ""
     pending: str = ""
@@ -59,13 +66,16 @@ class Link:
     partial: bool = False
     thinned: bool = False
 
-    def seen(self, number: int, head: Head, segments: Iterable[str], encryption: str) -> Link:
+    def seen(self, number: int, head: Head, vouch: Vouch, segments: Iterable[str], encryption: str) -> Link:
         """The same, after what the remote holds at a head was read, and these segments are here, too."""
         return replace(
             self,
             history=head.history,
             number=number,
             write=head.write,
+            at=head.at,
+            by=vouch.by,
+            sealed=self.sealed or (vouch.is_sealed and vouch.is_trusted),
             segments=tuple(dict.fromkeys((*self.segments, *segments))),
             encryption=encryption,
         )

@@ -69,6 +69,7 @@ class Pulled:
     Attributes:
         bytes: of chunks.
         names: branches, tags and heads that were set.
+        names_left: none were, since nobody whom this user trusts vouches for them, and somebody did so before.
     """
 
     checkpoints: int = 0
@@ -76,6 +77,7 @@ class Pulled:
     chunks: int = 0
     bytes: int = 0
     names: tuple[str, ...] = ()
+    names_left: bool = False
 
 
 class _ChangedError(Exception):
@@ -108,7 +110,7 @@ def pull(
         clean, store.free_of_orphans = store.free_of_orphans, False
         for attempt in range(ATTEMPTS):
             try:
-                found = _Pull(store, objects, progress, StoreIdentity(signer or user_signer()), in_use).run(only)
+                found = _Pull(store, objects, progress, signer or user_signer(), in_use).run(only)
             except _ChangedError:
                 continue
             except GoneError:  # of a head that was the newest when this began
@@ -126,20 +128,21 @@ def pull(
 
 class _Pull:
     def __init__(
-        self, store: Environment, objects: Objects, progress: Progress | None, identity: StoreIdentity, in_use: bool
+        self, store: Environment, objects: Objects, progress: Progress | None, signer: Signer, in_use: bool
     ) -> None:
         self._store = store
         self._tables = store.tables
         self._objects = objects
         self._progress = progress
-        self._identity = identity
+        self._signer = signer
+        self._identity = StoreIdentity(signer)
         self._in_use = in_use
 
     def run(self, only: Collection[Version] | None) -> Pulled:
         known, empty = self._linked()
         link = known or new_link(self._objects.url)
         self._objects = opened(self._objects, known)
-        holdings = read_holdings(self._objects, link)
+        holdings = read_holdings(self._objects, link, signer=self._signer)
         if holdings.head is None:
             raise RemoteError(f"there is no history at {self._objects.url}: push one there first")
         if not link.history and not empty:
@@ -155,9 +158,13 @@ class _Pull:
             values = {row: value for row, value in values.items() if row[0] != "versions" or row[1] in keys}
         digests = {digest for row in values for digest in named.get(row, ())}
         chunks, size = self._fetch(holdings, digests)
+        names_left = link.sealed and not holdings.vouch.is_trusted
         refs = self._refs(link, holdings, parents)
+        if names_left:
+            refs["set"] = {}
         received = {name: id for name, id in link.received.items() if refs["before"].get(name) == id}
-        link = link.seen(holdings.number, holdings.head, holdings.segments, encryption_of(self._objects))
+        encryption = encryption_of(self._objects)
+        link = link.seen(holdings.number, holdings.head, holdings.vouch, holdings.segments, encryption)
         segments = still_named(link.segments, holdings)
         received |= refs["set"]
         thinned = link.thinned or bool(holdings.dropped)
@@ -167,7 +174,8 @@ class _Pull:
             sum(map(len, values.values())) + _PAGE * len(values),
         )
         tables = [table for table, _ in values]
-        return Pulled(tables.count("checkpoints"), tables.count("versions"), chunks, size, tuple(sorted(refs["set"])))
+        names = tuple(sorted(refs["set"]))
+        return Pulled(tables.count("checkpoints"), tables.count("versions"), chunks, size, names, names_left)
 
     def _linked(self) -> tuple[Link | None, bool]:
         """What the store knows of this remote, and whether it is empty."""

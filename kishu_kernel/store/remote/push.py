@@ -30,6 +30,7 @@ from kishu_kernel.store.disk.parallel import run_in_parallel
 from kishu_kernel.store.format.validation import verified_chunk
 from kishu_kernel.store.remote import layout
 from kishu_kernel.store.remote.encrypted_objects import encryption_of
+from kishu_kernel.store.remote.head_seals import judged, sealed
 from kishu_kernel.store.remote.holdings import (
     Holdings,
     KnownHoldings,
@@ -165,9 +166,11 @@ class _Push:
                 return Pushed()
             link = self._pending(link, holdings.manifest.sweeps)
             sent = self._send(link, holdings, plan)
-            head = Head(link.history or secrets.token_hex(16), link.pending, sent.name)
-            if created_head(self._objects, holdings.number + 1, head):
-                before.last = replace(sent.holdings, number=holdings.number + 1, head=head)
+            number = holdings.number + 1
+            head = sealed(number, Head(link.history or secrets.token_hex(16), link.pending, sent.name))
+            if created_head(self._objects, number, head):
+                vouch = judged(self._objects.url, number, head)
+                before.last = replace(sent.holdings, number=number, head=head, vouch=vouch)
                 self._end(link, before.last, head, sent.added)
                 tables = [table for table, _ in plan.rows]
                 return Pushed(tables.count("checkpoints"), tables.count("versions"), len(plan.chunks), self._sent)
@@ -196,7 +199,8 @@ class _Push:
             said = (each for name, segment in holdings.segments.items() for each in (segment.merged or (name,)))
             added = [name for name in said if name.startswith(f"writes/{link.pending}/")]
             encryption = encryption_of(self._objects)
-            return link.seen(holdings.number, holdings.head, added, encryption).settled(known.pushed)
+            seen = link.seen(holdings.number, holdings.head, holdings.vouch, added, encryption)
+            return seen.settled(known.pushed)
         # another copy of this directory has pushed since: from now on they are two
         return replace(link, replica=secrets.token_hex(16), pushed="", pending="")
 
@@ -222,7 +226,8 @@ class _Push:
         def remember(txn: Transaction[bytes]) -> None:
             now = read_link(txn, self._tables)
             known = now if now is not None and now.replica == link.replica else link
-            seen = known.seen(holdings.number, head, added, encryption_of(self._objects)).settled(head.write)
+            encryption = encryption_of(self._objects)
+            seen = known.seen(holdings.number, head, holdings.vouch, added, encryption).settled(head.write)
             write_link(txn, self._tables, replace(seen, segments=still_named(seen.segments, holdings)))
 
         self._store.write(remember, _PAGE)

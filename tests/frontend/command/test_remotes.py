@@ -59,6 +59,8 @@ def test_a_history_goes_to_another_machine_and_on_from_there(
     told = ok("clone", url, "--notebook", copy, "--dir", there)
     assert "untrusted" not in told
     assert f"for {copy}" in told
+    assert "It ends with push 1 (1:" in told
+    assert "by you)" in told
     [path] = [each for each in there.iterdir() if each.is_dir()]
     mine = Path(in_json("remote", notebook, "--dir", here)["path"])
     assert values(path) == values(mine)
@@ -138,6 +140,7 @@ def test_what_cannot_be_is_one_sentence(here: Path, tmp_path: Path, url: str) ->
     assert "has a history already" in refused("clone", url, "--notebook", notebook, "--dir", here)
     assert "is no address of a remote" in refused("push", other, "bucket/x", "--dir", here)
     assert "there is no history at" in refused("clone", url + "-nothing", "--dir", here)
+    assert "4 names no push" in refused("clone", url, "--after", "4", "--dir", here)
     assert "this history is pushed to" in refused("push", notebook, url + "-2", "--dir", here)
     ok("remote", notebook, url + "-2", "--dir", here)
     ok("push", notebook, "--dir", here)
