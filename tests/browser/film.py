@@ -59,6 +59,7 @@ class Film:
 
     def point(self, place: Locator, seconds: float = 0.5) -> None:
         """Moves the pointer there, and rests."""
+        place.hover()  # waits until it stays where it is
         box = place.bounding_box()
         assert box is not None, "it is not on the page"
         self._at = box["x"] + min(box["width"] / 2, 120), box["y"] + box["height"] / 2
