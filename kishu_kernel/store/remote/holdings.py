@@ -13,7 +13,7 @@ from kishu_kernel.model.dataclass import dataclass, field
 from kishu_kernel.store.format.signing import Signer, user_signer
 from kishu_kernel.store.remote import layout
 from kishu_kernel.store.remote.head_seals import Vouch, judged
-from kishu_kernel.store.remote.layout import Head, Place, RemoteManifest, RowKey, Segment
+from kishu_kernel.store.remote.layout import DamagedError, Head, Place, RemoteManifest, RowKey, Segment
 from kishu_kernel.store.remote.link import Link
 from kishu_kernel.store.remote.objects import Objects
 
@@ -139,7 +139,17 @@ def newest_head(objects: Objects, known: int) -> tuple[int, Head | None]:
         while high - low > 1:
             middle = (low + high) // 2
             low, high = (middle, high) if objects.exists(layout.head_name(middle)) else (low, middle)
-    return low, layout.decode_head(objects.get(layout.head_name(low))) if low else None
+    return low, _head(objects, low) if low else None
+
+
+def _head(objects: Objects, number: int) -> Head:
+    try:
+        return layout.decode_head(objects.get(layout.head_name(number)))
+    except DamagedError as error:
+        raise RemoteError(
+            f"the newest head of the remote {objects.url} is damaged, or is none of kishu-kernel's: nothing was "
+            f"sent or taken. Name another address, or have whoever can write there look at {layout.head_name(number)}"
+        ) from error
 
 
 def created_head(objects: Objects, number: int, head: Head) -> bool:

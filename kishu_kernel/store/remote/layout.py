@@ -85,6 +85,10 @@ def batches(items: Iterable[tuple[Result, int]]) -> Iterator[list[Result]]:
         yield batch
 
 
+class DamagedError(RemoteError):
+    """What is there cannot be read."""
+
+
 class Place(NamedTuple):
     """Where a chunk is: the pack, the table that it belongs to, place and length."""
 
@@ -343,7 +347,7 @@ def _decoded(what: str, read: Callable[[], Result]) -> Result:
         RecursionError,
         struct.error,
     ) as error:
-        raise RemoteError(f"{what} of the remote is damaged, or is none of kishu-kernel's ({error!r})") from error
+        raise DamagedError(f"{what} of the remote is damaged, or is none of kishu-kernel's ({error!r})") from error
 
 
 def _keys(found: Any) -> dict[RowKey, bytes]:

@@ -6,6 +6,7 @@ remote is asked for.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -29,6 +30,8 @@ _REFUSALS = {
     "QuotaExceeded|StorageFull|InsufficientStorage|507 |No space left": "the remote {url} is full: make room there",
 }
 """What services say that refuse, and what is told."""
+_LONGEST = 200
+"""Characters of what a service says."""
 _SECRET = re.compile(r"://[^/@]*@")
 
 
@@ -162,15 +165,15 @@ class RemoteObjects:
             bucket = "NoSuchBucket" in str(error)
             what = "there is no bucket" if bucket else "something is missing"
             raise (RemoteError if bucket else NotThereError)(
-                f"{what} at {self.url}: look at the address ({_first_line(error)})"
+                f"{what} at {self.url}: look at the address ({_detail(error)})"
             ) from error
         except (exceptions.BaseError, OSError, ValueError, NotImplementedError) as error:
             refused = isinstance(error, exceptions.PermissionDeniedError | exceptions.UnauthenticatedError)
-            raise RemoteError(f"{_what_failed(str(error), self.url, refused)} ({_first_line(error)})") from error
+            raise RemoteError(f"{_what_failed(str(error), self.url, refused)} ({_detail(error)})") from error
         except BaseException as error:  # Rust's panics are no Exception: one is a part behind the end of an object
             if type(error).__name__ != "PanicException":
                 raise
-            raise RemoteError(f"the remote {self.url} failed ({_first_line(error)})") from error
+            raise RemoteError(f"the remote {self.url} failed ({_detail(error)})") from error
 
 
 class _ExistsError(RemoteError):
@@ -194,7 +197,7 @@ def connect(url: str, make: bool = True) -> RemoteObjects:
     except ImportError as error:
         raise RemoteError("a remote needs the extra `remote`: pip install 'kishu-kernel[remote]'") from error
     if not _KNOWN.fullmatch(url):
-        raise RemoteError(f"{url} is no address of a remote: write s3://BUCKET/PATH, gs://, az:// or file:///PATH")
+        raise _no_address(url)
     how: dict[str, Any] = {}
     if url.startswith("file:"):
         how = {"mkdir": make}
@@ -208,12 +211,32 @@ def connect(url: str, make: bool = True) -> RemoteObjects:
             # plain HTTP only where somebody named such an endpoint
             "client_options": {"connect_timeout": "5s", "timeout": "300s", "allow_http": True},
         }
+        if url.startswith("s3") and not _hashes_for_s3():
+            how["config"] = {"aws_unsigned_payload": True}
     try:
         return RemoteObjects(from_url(url.rstrip("/"), **how), url)
     except Exception as error:  # whatever a maker's settings can be
         if not make and url.startswith("file:"):
-            raise RemoteError(f"there is no history at {url}: push one there first ({_first_line(error)})") from error
-        raise RemoteError(f"the remote {_SECRET.sub('://', url)} cannot be used ({_first_line(error)})") from error
+            raise RemoteError(f"there is no history at {url}: push one there first ({_detail(error)})") from error
+        if re.search("Unable to recognise URL|invalid domain|empty host", str(error)):
+            raise _no_address(url) from error
+        raise RemoteError(f"the remote {_SECRET.sub('://', url)} cannot be used ({_detail(error)})") from error
+
+
+def _no_address(url: str) -> RemoteError:
+    shown = repr(_SECRET.sub("://", url))
+    return RemoteError(f"{shown} is no address of a remote: write s3://BUCKET/PATH, gs://, az:// or file:///PATH")
+
+
+def _hashes_for_s3() -> bool:
+    """Whether requests of S3 are signed with the digest of what they carry: half of what sending it costs.
+
+    All that is put has its digest in its name, and TLS keeps it whole on the way. So only without TLS, or where
+    somebody asked for it.
+    """
+    told = {name.upper(): value for name, value in os.environ.items()}
+    plain = any(name.startswith("AWS_ENDPOINT") and value.startswith("http:") for name, value in told.items())
+    return plain or "AWS_UNSIGNED_PAYLOAD" in told
 
 
 def _what_failed(text: str, url: str, refused: bool) -> str:
@@ -224,10 +247,17 @@ def _what_failed(text: str, url: str, refused: bool) -> str:
         return f"the remote {url} does not let you in: check your credentials and what they allow"
     if re.search(r"credential|169\.254\.|metadata|latest/api/token", text, re.IGNORECASE):
         return f"there are no credentials for {url}: set them in the environment, as for its own tools"
-    if re.search(r"error sending request|connect|dns|timed? ?out", text, re.IGNORECASE):
+    if re.search(r"Server returned non-2xx status code: (5|429)", text):
+        return f"the remote {url} is busy, or has failed: try again later"
+    if re.search(r"error sending request|connect|dns|(?<!retry_)time(d )?out", text, re.IGNORECASE):
         return f"the remote {url} cannot be reached: try again when the network is there"
     return f"the remote {url} failed"
 
 
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0][:300]
+def _detail(error: BaseException) -> str:
+    """What the service says, or the last that the client says, in a few words."""
+    text = str(error).strip()
+    said = [re.search(f"<{tag}>(.*?)</{tag}>", text, re.DOTALL) for tag in ("Code", "Message")]
+    if said[0]:
+        return ": ".join(each[1].strip() for each in said if each and each[1].strip())[:_LONGEST]
+    return text.partition("\n")[0].rpartition(" - ")[2][:_LONGEST]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -155,6 +156,7 @@ REFUSALS = {
     "not allowed": (refusal("403 Forbidden", "AccessDenied", "Access Denied"), "does not let you in"),
     "wrong key": (refusal("403 Forbidden", "SignatureDoesNotMatch", "no"), "does not let you in"),
     "full": (refusal("403 Forbidden", "QuotaExceeded", "Quota exceeded"), "is full"),
+    "busy": (refusal("503 Service Unavailable", "SlowDown", "Reduce your rate."), "is busy, or has failed: try again"),
     "full disk": (refusal("507 Insufficient Storage", "XMinioStorageFull", "Storage is full"), "is full"),
 }
 
@@ -170,6 +172,8 @@ def test_each_refusal_is_one_sentence_and_nothing_is_lost(network: FaultyNetwork
     with pytest.raises(RemoteError, match=told) as refused:
         push(here, connect(url))
     assert "\n" not in str(refused.value)
+    assert len(str(refused.value)) < 200
+    assert re.search(r"\(\w+: .+\)$", str(refused.value))  # what the service said
     network.faults.refuses = None
     clone(connect(url), tmp_path / "before")
     assert len(values(tmp_path / "before")) == 1

@@ -374,7 +374,15 @@ def test_another_history_is_refused(here: Path, tmp_path: Path, remote: Objects)
 def test_a_newer_format_and_an_empty_place_are_told(tmp_path: Path, here: Path, remote: Objects) -> None:
     with pytest.raises(RemoteError, match="there is no history at memory:///: push one there first"):
         clone(remote, tmp_path / "there")
+    for url in ("s3://", "file://rel/x", "s3://te am/x", ""):
+        with pytest.raises(RemoteError, match="' is no address of a remote: write s3://"):
+            connect(url)
     push(here, remote)
+    head = remote.get(layout.head_name(1))
+    _replace(remote, layout.head_name(1), lambda data: data[:-9])
+    with pytest.raises(RemoteError, match="or have whoever can write there look at heads/0000000001"):
+        push(here, remote)
+    _replace(remote, layout.head_name(1), lambda _: head)
     _replace(remote, layout.head_name(1), lambda data: data.replace(b'remote":1', b'remote":2'))
     for work in (lambda: push(here, remote), lambda: pull(here, remote), lambda: clone(remote, tmp_path / "there")):
         with pytest.raises(StoreFormatError, match="install a newer kishu-kernel"):

@@ -60,6 +60,23 @@ def test_there_and_back_and_two_lines(here: Path, tmp_path: Path) -> None:
     assert {refs(here)["branch/main"], refs(there)["branch/main"]} == {checkpoint_id(3), checkpoint_id(4)}
 
 
+def test_what_goes_by_tls_is_not_hashed_a_second_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    unsigned = {"unsigned_payload": "true"}
+    for endpoint, told, expected in (
+        (None, None, unsigned),
+        ("https://minio.example", None, unsigned),
+        ("http://minio.example", None, {}),
+        (None, "false", {}),
+    ):
+        for name, value in (("AWS_ENDPOINT_URL", endpoint), ("AWS_UNSIGNED_PAYLOAD", told)):
+            if value is None:
+                monkeypatch.delenv(name, raising=False)
+            else:
+                monkeypatch.setenv(name, value)
+        assert connect("s3://team/x")._store.config == {"bucket": "team", **expected}
+    assert connect("gs://team/x")
+
+
 def test_what_is_refused_is_one_sentence(
     here: Path, tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
