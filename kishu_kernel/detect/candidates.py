@@ -171,14 +171,20 @@ class CandidateSearch:
             return there
         found = self._spelled(access.inputs, access.inputs, there) | (self.current & there)
         found |= self._of_modules(access.imports, there)
+        looked_at: set[int] = set()
         for name in self._closed(there & found, there):
-            known = self._knowledge.of(name)
-            deferred = known.deferred if known else ()
-            if known and known.modules:
+            names = self._covariable_of.get(name, ())
+            if id(names) in looked_at:
+                continue
+            looked_at.add(id(names))
+            known = self._knowledge.known.get(names)
+            if known is None or known.leads_nowhere:
+                continue
+            if known.modules:
                 found |= there & self._modules.reached(known.modules)
-            if (known and known.dynamic) or any(each.dynamic for each in deferred):
+            if known.dynamic or any(each.dynamic for each in known.deferred):
                 return there
-            for each in deferred:
+            for each in known.deferred:
                 found |= self._meant(each, there)
         return found
 
@@ -283,20 +289,20 @@ class CandidateSearch:
             name = todo.pop()
             if name in found:
                 continue
-            found.add(name)
-            known, names = self._knowledge.of(name), self._covariable_of.get(name, ())
-            taken = self._print_of(name)
-            if (known is None or known.leads_nowhere) and (taken is None or taken.leads_nowhere):
-                todo.extend(names)
+            names = self._covariable_of.get(name)
+            known = None if names is None else self._knowledge.known.get(names)
+            names = names or (name,)
+            found.update(names)  # the whole co-variable at once: to go to it from each of its names takes their square
+            prints = [taken for each in names if (taken := self._print_of(each)) is not None]
+            if (known is None or known.leads_nowhere) and all([taken.leads_nowhere for taken in prints]):
                 continue
             deferred = set(known.deferred) if known else set()
             dynamic = known.dynamic if known else False
             modules = known.modules if known else frozenset()
-            todo.extend(names)
             if known and known.requires:
                 todo.extend(self._holders_of(known.requires))
-            if taken is not None:
-                deferred |= deferred_access([taken])
+            deferred |= deferred_access(prints)
+            for taken in prints:
                 dynamic = dynamic or taken.dynamic
                 todo.extend(self._holders_of(taken.classes))
                 modules |= taken.modules
@@ -304,13 +310,14 @@ class CandidateSearch:
                 todo.extend(everything & self._modules.reached(modules - seen_modules))
                 seen_modules |= modules
             if known and known.provides:
-                todo.extend(self._users_of(name, known, and_users))
+                for each in names:
+                    todo.extend(self._users_of(each, known, and_users))
             deferred -= seen
             seen |= deferred
             if dynamic or any(each.dynamic for each in deferred):
                 todo.extend(everything)
-            for each in deferred:
-                todo.extend(self._meant(each, everything))
+            for access in deferred:
+                todo.extend(self._meant(access, everything))
         self.deferred |= seen
         return frozenset(found)
 

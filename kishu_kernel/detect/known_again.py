@@ -16,6 +16,7 @@ import abc
 import copyreg
 import enum
 import sys
+import types
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -91,6 +92,8 @@ class KnownAgain:
     def __init__(self, table: ReductionTable) -> None:
         self._table = table
         self._known: dict[int, _Known] = {}
+        self._modules: dict[str, Fingerprint] = {}
+        """Of imported modules, which go by their names."""
         self._shown = Unchanged()
         self._judgement = 0
         self._state: object = None
@@ -105,6 +108,7 @@ class KnownAgain:
         state = _state(self._table)
         if state != self._state:
             self._known.clear()
+            self._modules.clear()
             self._shown.clear()
             self._in_vain.clear()
             self._state = state
@@ -115,6 +119,8 @@ class KnownAgain:
 
     def find(self, obj: Any, bound: TokenOf) -> Fingerprint | None:
         """The fingerprint of what has not changed since it was walked; None where that is to be walked."""
+        if type(obj) is types.ModuleType:
+            return self._modules.get(_imported_as(obj))
         known = self._known.get(id(obj))
         if known is None or self._has_several_names(obj):  # they share what a walk made, too
             return None
@@ -155,6 +161,12 @@ class KnownAgain:
         Args:
             walk: tells it, and whether a reduction hid something.
         """
+        if type(obj) is types.ModuleType:
+            found, _ = walk(obj)
+            name = _imported_as(obj)
+            if name and self._state is not None and not found.dynamic and _is_all_told(found):
+                self._modules[name] = found
+            return found
         may_be = self._state is not None and self._in_vain[id(obj)] < _TRIES
         is_told = may_be and (not derives(type(obj), type) or _shows_itself(obj))
         shape = shape_of(obj, lambda cls: bound(cls) is None) if is_told else None
@@ -238,6 +250,12 @@ def _is_all_told(found: Fingerprint) -> bool:
     """Whether nothing was met but what shows itself wholly."""
     beside = found.labels or found.ranges or found.opaque or found.sequences or found.hubs or found.hidden
     return not (beside or found.widget_setup or found.modules)
+
+
+def _imported_as(module: types.ModuleType) -> str:
+    """The name under which it is imported; empty where it is none that is."""
+    name = module_contents(module).get("__name__")
+    return name if type(name) is str and sys.modules.get(name) is module else ""
 
 
 def _is_in_class(function: Any) -> bool:

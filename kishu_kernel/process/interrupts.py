@@ -18,7 +18,8 @@ from typing import Any, TypeVar
 Result = TypeVar("Result")
 
 _set_handler: Callable[[int, Any], Any] = importlib.import_module("_signal").signal
-"""As `signal.signal`, which looks number and handler up in enumerations: that takes ten times as long."""
+_handler_of: Callable[[int], Any] = importlib.import_module("_signal").getsignal
+"""As `signal.signal` and `signal.getsignal`, which look number and handler up in enumerations: ten times as long."""
 _SIGINT = int(signal.SIGINT)
 
 _replies_due = 0
@@ -55,7 +56,7 @@ def keep_no_more(before: Any) -> None:
 
 def are_kept() -> bool:
     """Whether an interrupt that comes now is kept for a cell, or dropped after it."""
-    return signal.getsignal(signal.SIGINT) is _keep
+    return _handler_of(_SIGINT) is _keep
 
 
 @contextmanager
@@ -106,13 +107,13 @@ def until_replied() -> Iterator[None]:
     if not _interruptible():
         yield
         return
-    before = signal.getsignal(signal.SIGINT)
+    before = _handler_of(_SIGINT)
     _replies_due += 1
     try:
         yield
     finally:
         _replies_due -= 1
-        signal.signal(signal.SIGINT, _default(before))
+        _set_handler(_SIGINT, _default(before))
 
 
 def uninterrupted(work: Callable[[], Result], *, final_step: bool = False) -> Result:

@@ -181,6 +181,14 @@ ELSEWHERE = {
         "import calendar\nmore = [calendar.c]",
         "patch.setattr(calendar, 'c', calendar.TextCalendar())",
     ),
+    "what is imported under the name of a module": (
+        "import calendar as more",
+        "patch.setitem(sys.modules, 'calendar', type(sys)('calendar'))",
+    ),
+    "the name of a module": (
+        "import calendar as more",
+        "patch.setattr(more, '__name__', 'colorsys')",
+    ),
     "what belongs to the library of an instance": (
         "import argparse\nmore = argparse.Namespace(room=hall)\nhall.more = argparse.Namespace(things=hall.things)",
         "patch.setattr(argparse, 'shared', hall.things, raising=False)",
@@ -200,7 +208,7 @@ def test_a_change_elsewhere_is_seen(
     judge = Judge(session, "more")
     for _ in range(3):
         assert list(told(judge.cell())) == list(told(judge.prints(None)))
-    exec(change, session, {"patch": monkeypatch})
+    exec(change, session, {"patch": monkeypatch, "sys": sys})
     for _ in range(2):
         assert list(told(judge.cell())) == list(told(judge.prints(None)))
 

@@ -6,6 +6,7 @@ the id of a freed one would name another.
 
 from __future__ import annotations
 
+import itertools
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, cast
@@ -208,7 +209,7 @@ class Walk:
         """All types that were met, beside those that every walk knows."""
         if len(self.handlers) == self.handlers_at_first and not self.kinds_apart:
             return _NONE
-        return self.kinds_apart.union(self.handlers)
+        return self.kinds_apart.union(itertools.islice(self.handlers, self.handlers_at_first, None))
 
     def _links(self) -> Links:
         links = self.twin.memo(self.memo)
