@@ -57,7 +57,7 @@ class Fingerprinter:
         uncounted: frozenset[type] = frozenset(),
         again: KnownAgain | None = None,
     ) -> None:
-        cache = SequenceCache(sequences)
+        cache, moment = SequenceCache(sequences), table.moment or Moment()
         self._shared = Shared(
             table,
             sequence_cache=cache,
@@ -65,7 +65,9 @@ class Fingerprinter:
             census=census,
             bound=bound,
             uncounted=uncounted,
-            moment=table.moment or Moment(),
+            moment=moment,
+            references=moment.references,
+            resolved=moment.walkers.copy(),
         )
         self._again = again
         self._without_bound: Shared | None = None

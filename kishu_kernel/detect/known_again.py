@@ -13,7 +13,6 @@ Neighbours: `fingerprint` asks; `detector` has one for the session.
 from __future__ import annotations
 
 import abc
-import copyreg
 import enum
 import sys
 import types
@@ -21,9 +20,6 @@ import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
-
-from cloudpickle import Pickler
-from cloudpickle.cloudpickle import _PICKLE_BY_VALUE_MODULES
 
 from kishu_kernel.detect.walk.result import Fingerprint, TokenOf
 from kishu_kernel.model.dataclass import dataclass
@@ -39,10 +35,10 @@ from kishu_kernel.objects.classes import (
     module_contents,
 )
 from kishu_kernel.objects.code_reductions import is_module_dict
+from kishu_kernel.objects.lasting_answers import state_of_ways
 from kishu_kernel.objects.library_globals import version_of_class_globals
 from kishu_kernel.objects.moment import Unchanged
 from kishu_kernel.objects.notebook_classes import notebook_reduction_of
-from kishu_kernel.objects.own_modules import held_since_import, tracked_modules
 from kishu_kernel.objects.questions import (
     class_reduction_of,
     library_reduction_of_users_class,
@@ -52,7 +48,7 @@ from kishu_kernel.objects.questions import (
 )
 from kishu_kernel.objects.reducers import Reducer, ReductionTable
 from kishu_kernel.objects.registry import registry
-from kishu_kernel.process.native import dict_version, shape_of
+from kishu_kernel.process.native import shape_of
 
 _OFTEN = 32
 """After so many judgements what was not met in the last ones is forgotten, and what was in vain is tried again."""
@@ -105,7 +101,7 @@ class KnownAgain:
         """A judgement begins."""
         self._judgement += 1
         self._of_several_names = None
-        state = _state(self._table)
+        state = state_of_ways(self._table)
         if state != self._state:
             self._known.clear()
             self._modules.clear()
@@ -227,16 +223,6 @@ class KnownAgain:
             return has_usual_ways(kind, enum.Enum if derives(kind, enum.Enum) else object)
         said = refusal_of(kind) or library_reduction_of_users_class(kind) or reduction_of(kind)
         return said is None and is_users_own(kind) and notebook_reduction_of(kind, self._table.namespace) is not None
-
-
-def _state(table: ReductionTable) -> object:
-    """What else a walk goes by: another one whenever that is another; None: nothing can be known again."""
-    if tracked_modules or held_since_import or _PICKLE_BY_VALUE_MODULES:
-        return None
-    ways = tuple(map(dict_version, (copyreg.dispatch_table, *Pickler.dispatch_table.maps[:1])))
-    metaclasses = version_of_class_globals(abc.ABCMeta), version_of_class_globals(enum.EnumMeta)
-    known = all(ways) and all(metaclasses)
-    return (registry.generation, len(table.refused), abc.get_cache_token(), ways, metaclasses) if known else None
 
 
 def _shows_itself(cls: type) -> bool:

@@ -85,7 +85,7 @@ execute(PyObject *module)
     }
     return PyModule_AddType(module, &PartsType) < 0 || PyModule_AddType(module, &MemoType) < 0 ||
                    PyModule_AddType(module, &StackType) < 0 || PyModule_AddType(module, &OverrideType) < 0 ||
-                   PyModule_AddType(module, &ShapeType) < 0
+                   PyModule_AddType(module, &ShapeType) < 0 || PyModule_AddType(module, &LastingType) < 0
                ? -1
                : 0;
 }

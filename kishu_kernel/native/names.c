@@ -250,22 +250,31 @@ names_type_version(PyObject *Py_UNUSED(module), PyObject *obj)
     return PyLong_FromUnsignedLong(type_version((PyTypeObject *)obj));
 }
 
-/* dict_version(dict): another number whenever something of a dictionary was changed; 0: not known. */
+/* Another number whenever something of a dictionary was changed; 0: not known. */
+unsigned long long
+dict_version(PyObject *dict)
+{
+    unsigned long long version = 0;
+#if PY_VERSION_HEX >= 0x030B0000 && PY_VERSION_HEX < 0x030C0000
+    version = (unsigned long long)((PyDictObject *)dict)->ma_version_tag;
+#elif PY_VERSION_HEX >= 0x030C0000 && PY_VERSION_HEX < 0x030D0000
+    _Py_COMP_DIAG_PUSH
+    _Py_COMP_DIAG_IGNORE_DEPR_DECLS
+    version = (unsigned long long)((PyDictObject *)dict)->ma_version_tag;
+    _Py_COMP_DIAG_POP
+#else
+    (void)dict;
+#endif
+    return version;
+}
+
+/* dict_version(dict) */
 PyObject *
 names_dict_version(PyObject *Py_UNUSED(module), PyObject *obj)
 {
-    unsigned long long version = 0;
     if (!PyDict_Check(obj)) {
         PyErr_SetString(PyExc_TypeError, "only dictionaries have versions");
         return NULL;
     }
-#if PY_VERSION_HEX >= 0x030B0000 && PY_VERSION_HEX < 0x030C0000
-    version = (unsigned long long)((PyDictObject *)obj)->ma_version_tag;
-#elif PY_VERSION_HEX >= 0x030C0000 && PY_VERSION_HEX < 0x030D0000
-    _Py_COMP_DIAG_PUSH
-    _Py_COMP_DIAG_IGNORE_DEPR_DECLS
-    version = (unsigned long long)((PyDictObject *)obj)->ma_version_tag;
-    _Py_COMP_DIAG_POP
-#endif
-    return PyLong_FromUnsignedLongLong(version);
+    return PyLong_FromUnsignedLongLong(dict_version(obj));
 }

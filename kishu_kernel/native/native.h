@@ -100,7 +100,7 @@ typedef struct {
     Py_ssize_t count, capacity;
 } Stack;
 
-extern PyTypeObject PartsType, MemoType, StackType, OverrideType, ShapeType;
+extern PyTypeObject PartsType, MemoType, StackType, OverrideType, ShapeType, LastingType;
 
 int parts_flush(Parts *parts);
 
@@ -281,6 +281,7 @@ PyObject *names_bound_among(PyObject *module, PyObject *const *args, Py_ssize_t 
 PyObject *names_unsorted(PyObject *module, PyObject *const *args, Py_ssize_t count);
 PyObject *names_type_version(PyObject *module, PyObject *type);
 unsigned long type_version(PyTypeObject *type);
+unsigned long long dict_version(PyObject *dict);
 PyObject *names_dict_version(PyObject *module, PyObject *dict);
 PyObject *names_rebound(PyObject *module, PyObject *const *args, Py_ssize_t count);
 

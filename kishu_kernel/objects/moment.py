@@ -3,15 +3,13 @@
 Law: a moment lasts while no code of the user's runs, and nobody uses it longer: until then a class stays what it is,
 and is looked at once, however many walks and payloads meet it.
 Neighbours: `reducers` fills it. The walks of a judgement have one in common, and the payloads of a checkpoint have
-the same (`at_one_moment`).
+the same (`lasting_answers`, which begins one with what is still right of the one before).
 """
 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any
 
 from cloudpickle import Pickler
 
@@ -33,6 +31,9 @@ class Moment:
         streams: classes as they are stored apart, by their ids; a pair of the class and that (`codec.class_streams`).
         copying: whether libraries copy on write, by their ids (`questions.copies_on_write`).
         whole: whether instances come back whole (`whole_classes`).
+        values: whether instances are values, and whether they are dynamic.
+        walkers: who walks instances (`detect.walk.dispatch`), where that goes by nothing but the type.
+        references: what stands for a class or a function that goes by reference, and is of no module of the user's.
     """
 
     entries: dict[type, Any] = field(default_factory=dict)
@@ -43,6 +44,9 @@ class Moment:
     streams: dict[int, tuple[type, Any]] = field(default_factory=dict)
     copying: dict[int, bool] = field(default_factory=dict)
     whole: dict[type, bool] = field(default_factory=dict)
+    values: dict[type, tuple[bool, bool]] = field(default_factory=dict)
+    walkers: dict[type, tuple[Any, ...]] = field(default_factory=dict)
+    references: dict[Any, bytes] = field(default_factory=dict)
 
 
 class Unchanged:
@@ -88,19 +92,3 @@ def _registered(kind: type) -> Any:
 def is_registered(kind: type) -> bool:
     """Somebody has registered a way to pickle instances, with `copyreg` or cloudpickle."""
     return _registered(kind) is not None
-
-
-class InMoments(Protocol):
-    """A table of reductions."""
-
-    moment: Moment | None
-
-
-@contextmanager
-def at_one_moment(table: InMoments) -> Iterator[None]:
-    """No code of the user's runs meanwhile: what is found out of classes is good to the end."""
-    table.moment = Moment()
-    try:
-        yield
-    finally:
-        table.moment = None

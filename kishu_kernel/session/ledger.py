@@ -41,7 +41,7 @@ from kishu_kernel.model import (
 from kishu_kernel.objects.classes import derives, has_active_metaclass
 from kishu_kernel.objects.codec.bound_classes import BoundClasses
 from kishu_kernel.objects.codec.pickling import NotStored, encode
-from kishu_kernel.objects.moment import at_one_moment
+from kishu_kernel.objects.lasting_answers import LastingAnswers
 from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.process.interrupts import uninterrupted
 from kishu_kernel.session.keep_rules import KeepRules
@@ -78,7 +78,7 @@ class Ledger:
         self, names: UserNamespace, table: ReductionTable, lazy_timeline: LazyTimeline, rules: KeepRules
     ) -> None:
         self._names = names
-        self._table = table
+        self._table, self._answers = table, LastingAnswers(table)
         self._lazy_timeline = lazy_timeline
         self._rules = rules
         self._detector = Detector(table, partial(BoundClasses, table), names.modules)
@@ -116,7 +116,7 @@ class Ledger:
 
     def at_one_moment(self) -> AbstractContextManager[None]:
         """No code of the user's runs while a checkpoint is judged and taken: each class is looked at once."""
-        return at_one_moment(self._table)
+        return self._answers.at_one_moment()
 
     def judge(
         self,

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from kishu_kernel.detect.fingerprint import Fingerprinter
-from kishu_kernel.objects.moment import Unchanged, at_one_moment
+from kishu_kernel.objects.lasting_answers import LastingAnswers
+from kishu_kernel.objects.moment import Unchanged
 from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.process.native import type_version
 
@@ -85,6 +86,6 @@ def test_nothing_is_known_of_a_type_after_a_change(notebook: dict[str, Any], cha
 
 def test_a_moment_ends_with_the_block(notebook: dict[str, Any]) -> None:
     table = ReductionTable(notebook)
-    with at_one_moment(table):
+    with LastingAnswers(table).at_one_moment():
         assert table.moment is not None
     assert table.moment is None

@@ -118,8 +118,11 @@ class ObjectWalk(Walk):
             known = (handler, *self.statics[kind])
             if asked:
                 return known
+            then = None if held_since_import else version_of_globals(kind)
             if not held_since_import:
-                table.lasting.put(kind, (version_of_globals(kind), known))
+                table.lasting.put(kind, (then, known))
+        if then is not None:
+            self.shared.moment.walkers[kind] = known
         self.shared.resolved[kind] = known
         return known
 

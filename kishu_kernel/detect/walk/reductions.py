@@ -132,9 +132,10 @@ def _write_newobj(walk: Walk, kind: type, arguments: Any) -> bool:
 
 def _known(walk: Walk, kind: type) -> tuple[bool, bool]:
     """Whether instances are values, and dynamic."""
-    known = walk.shared.known.get(kind)
+    values = walk.shared.moment.values
+    known = values.get(kind)
     if known is None:
-        known = walk.shared.known[kind] = (is_value_type(kind), is_dynamic(kind))
+        known = values[kind] = (is_value_type(kind), is_dynamic(kind))
     return known
 
 

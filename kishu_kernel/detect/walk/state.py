@@ -53,11 +53,11 @@ class Shared:
         uncounted: types of which it does not.
         bound: the classes that variables are bound to; None: what is in them is part of what refers to them.
         twin: what walks are made of.
-        moment: what was found out of classes; the next three, too.
-        known: whether instances of a type are values, and dynamic.
-        references: what stands for a class or a function that goes by reference, and is of no module of the user's.
+        moment: what was found out of classes; the next two, too.
+        references: the moment's.
         whole: classes that are walked wherever they are met, by their ids: no name and no variable stands for them.
-        resolved: who walks instances of a type, where all are walked alike, and behind that `statics`.
+        resolved: who walks instances of a type, where all are walked alike, and behind that `statics`. It begins with
+            the moment's `walkers`.
         bound_bytes: by the id of a class that a variable is bound to, or of an enum's member: itself, what stands for
             it, and the token. Only the native loop asks.
         metaclasses: whether they run code of the notebook's when a class is looked up.
@@ -79,7 +79,6 @@ class Shared:
     bound: TokenOf | None = None
     twin: Twin = field(default_factory=chosen)
     moment: Moment = field(default_factory=Moment)
-    known: dict[type, tuple[bool, bool]] = field(default_factory=dict)
     references: dict[Any, bytes] = field(default_factory=dict)
     whole: dict[int, type] = field(default_factory=dict)
     resolved: dict[type, tuple[Any, ...]] = field(default_factory=dict)

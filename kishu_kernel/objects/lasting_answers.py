@@ -1,0 +1,102 @@
+"""What was found out of classes and functions of libraries lasts from one moment to the next.
+
+A kernel asks the same of the same hundred classes after each cell, and they hardly ever change. Whether they have is
+seen natively, by versions: of the class, of its metaclass, and of what the module holds that holds it under its name.
+
+Law: an answer lasts while nobody has changed the class, its metaclass or their module, nor registered anything, nor
+taught us a library. Nothing of the user's is kept: what the notebook or a module of the user's has made is asked anew, as
+all is without the native module, and where there are no versions.
+Neighbours: `moment` has the answers, `reducers` and the walks of `detect` fill it.
+"""
+
+from __future__ import annotations
+
+import abc
+import copyreg
+import enum
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from cloudpickle import Pickler
+from cloudpickle.cloudpickle import _PICKLE_BY_VALUE_MODULES
+
+from kishu_kernel.objects.classes import derives, is_users_own, mro_of
+from kishu_kernel.objects.library_globals import version_of_class_globals
+from kishu_kernel.objects.moment import Moment
+from kishu_kernel.objects.own_modules import held_since_import, tracked_modules
+from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.objects.registry import registry
+from kishu_kernel.process.code_origins import is_users_module
+from kishu_kernel.process.native import WALKER, dict_version
+
+_TABLES = ("entries", "places", "plain", "hiding", "whole", "values", "walkers", "references")
+"""Those of a moment's answers that go by a class or a function, and by nothing else."""
+
+_OFTEN = 64
+"""After so many moments all is forgotten: of classes that are met no more nothing is kept for long."""
+
+
+class LastingAnswers:
+    """The moments of a session, each of which begins with what is still right of the one before.
+
+    Args:
+        table: how objects come apart.
+    """
+
+    def __init__(self, table: ReductionTable) -> None:
+        self._table = table
+        self._noted = None if WALKER is None else WALKER.Lasting()
+        self._kept = Moment()
+        self._state: object = None
+        self._moments = 0
+
+    @contextmanager
+    def at_one_moment(self) -> Iterator[None]:
+        """No code of the user's runs meanwhile: what is found out of classes is good to the end."""
+        moment = self._table.moment = self._begun()
+        generation = registry.generation
+        try:
+            yield
+        finally:
+            self._table.moment = None
+        if self._noted is not None and self._state is not None and generation == registry.generation:
+            try:
+                for name in _TABLES:
+                    self._noted.carry(getattr(moment, name), getattr(self._kept, name), _may_last)
+            except Exception:  # what the moment was for is done
+                self._state = None
+
+    def _begun(self) -> Moment:
+        if self._noted is None:
+            return Moment()
+        self._moments += 1
+        kept, state = [getattr(self._kept, name) for name in _TABLES], state_of_ways(self._table)
+        if state is None or state != self._state or self._moments % _OFTEN == 0:
+            self._state = state
+            self._noted.forget()
+            for answers in kept:
+                answers.clear()
+            return Moment()
+        for each in [*self._noted.changed(), *self._table.refused]:
+            for answers in kept:
+                answers.pop(each, None)
+        return Moment(**{name: answers.copy() for name, answers in zip(_TABLES, kept, strict=True)})
+
+
+def state_of_ways(table: ReductionTable) -> object:
+    """What else it goes by how objects come apart: another one whenever that is another. None: nothing lasts."""
+    registry.with_current_objects()  # what was imported by now is known
+    if tracked_modules or held_since_import or _PICKLE_BY_VALUE_MODULES:
+        return None
+    ways = tuple(map(dict_version, (copyreg.dispatch_table, *Pickler.dispatch_table.maps[:1])))
+    metaclasses = version_of_class_globals(abc.ABCMeta), version_of_class_globals(enum.EnumMeta)
+    known = all(ways) and all(metaclasses)
+    return (registry.generation, len(table.refused), abc.get_cache_token(), ways, metaclasses) if known else None
+
+
+def _may_last(obj: Any) -> bool:
+    """Whether a class or a function that its module holds is nothing of the user's."""
+    if not derives(type(obj), type):
+        return not is_users_module(obj.__module__.partition(".")[0])
+    return not (is_users_own(obj) or any(map(is_users_own, mro_of(type(obj)))))
