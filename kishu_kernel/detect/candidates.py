@@ -294,7 +294,7 @@ class CandidateSearch:
             names = names or (name,)
             found.update(names)  # the whole co-variable at once: to go to it from each of its names takes their square
             prints = [taken for each in names if (taken := self._print_of(each)) is not None]
-            if (known is None or known.leads_nowhere) and all([taken.leads_nowhere for taken in prints]):
+            if (known is None or known.leads_nowhere) and all(taken.leads_nowhere for taken in prints):
                 continue
             deferred = set(known.deferred) if known else set()
             dynamic = known.dynamic if known else False

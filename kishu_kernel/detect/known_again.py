@@ -47,7 +47,6 @@ from kishu_kernel.objects.questions import (
     version_of_globals,
 )
 from kishu_kernel.objects.reducers import Reducer, ReductionTable
-from kishu_kernel.objects.registry import registry
 from kishu_kernel.process.native import shape_of
 
 _OFTEN = 32

@@ -4,8 +4,8 @@ A kernel asks the same of the same hundred classes after each cell, and they har
 seen natively, by versions: of the class, of its metaclass, and of what the module holds that holds it under its name.
 
 Law: an answer lasts while nobody has changed the class, its metaclass or their module, nor registered anything, nor
-taught us a library. Nothing of the user's is kept: what the notebook or a module of the user's has made is asked anew, as
-all is without the native module, and where there are no versions.
+taught us a library. Nothing of the user's is kept: what the notebook or a module of the user's has made is asked anew,
+as all is without the native module, and where there are no versions.
 Neighbours: `moment` has the answers, `reducers` and the walks of `detect` fill it.
 """
 
