@@ -12,8 +12,9 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 from kishu_kernel.ambient.assignments import AssignedAttributes
-from kishu_kernel.ambient.provider import import_all, provider_named, providers
+from kishu_kernel.ambient.provider import import_all, provider_named
 from kishu_kernel.ambient.values import AmbientRecord, Known, Move, Values
+from kishu_kernel.ambient.watched_reads import WatchedReads
 from kishu_kernel.detect.access import text_access
 from kishu_kernel.detect.fingerprint import Fingerprinter
 from kishu_kernel.errors import CheckoutError, LoadError, ReplayError
@@ -59,6 +60,7 @@ class AmbientState:
         """The cell that runs, or has ended, runs no code that could change anything here."""
         self._usual: tuple[Known | None, bool] = None, False
         self._assigned = AssignedAttributes(table.namespace)
+        self._reads = WatchedReads(self._assigned)
         self.known = Known()
         live_objects.serve(table.namespace, self._object_stream, self._object_of)
 
@@ -264,19 +266,23 @@ class AmbientState:
     # -- values ------------------------------------------------------------------------------------
 
     def _present(self) -> dict[str, Provider]:
-        return {name: each for name, each in self._providers().items() if each.present}
-
-    def _providers(self) -> dict[str, Provider]:
-        return {**providers(), self._assigned.name: self._assigned}
+        return self._reads.present()
 
     def _provider(self, name: str) -> Provider | None:
         return self._assigned if name == self._assigned.name else provider_named(name)
 
     def _read(self, providers: Mapping[str, Provider] | None = None) -> dict[str, Any]:
         found = {}
-        for name, provider in (self._present() if providers is None else providers).items():
+        wanted = self._present() if providers is None else providers
+        if wanted:
+            self._reads.begin()
+        unchanged = self._reads.values
+        for name, provider in wanted.items():
+            if name in unchanged:
+                found[name] = unchanged[name]
+                continue
             try:
-                found[name] = provider.read()
+                found[name] = self._reads.read(provider)
             except Exception as error:  # all the others are recorded
                 if not _is_being_imported(provider.module):
                     told = f"{type(error).__name__}: {error}"
@@ -287,7 +293,11 @@ class AmbientState:
         """What is other than the checkpoints know, of all or of these."""
         known = self.known.values
         found = self._read(providers)
-        return {name: now for name, now in found.items() if name not in known or differs(known[name], now)}
+        return {
+            name: now
+            for name, now in found.items()
+            if name not in known or (known[name] is not now and differs(known[name], now))
+        }
 
     def _before_all(self, name: str, provider: Provider, target: CheckpointId | None) -> Any:
         if target is None and self._first is not None and name in self._first:
@@ -299,7 +309,8 @@ class AmbientState:
 
     def _write(self, values: Values) -> None:
         """Writes these in the order of their providers: one may need what another brings."""
-        for name, provider in self._providers().items():
+        self._reads.forget(values)
+        for name, provider in self._reads.all().items():
             # Where the module is not there: it will be what it is when somebody imports it.
             if name not in values or not provider.present:
                 continue
@@ -341,6 +352,7 @@ class AmbientState:
 
         def put_back() -> None:
             now = self._read()
+            self._reads.forget(before)
             for name, provider in self._present().items():
                 if name in before and differs(before[name], now.get(name, LEFT_ALONE)):
                     with suppress(Exception):  # all the others are put back

@@ -21,6 +21,7 @@ def register(provider: Provider) -> None:
     if not isinstance(provider, Provider) or not provider.name:
         raise TypeError("what is registered is an instance of a subclass of `Provider`, with a name")
     _registered[provider.name] = provider
+    _sorted.of = None
 
 
 def provider_named(name: str) -> Provider | None:
@@ -31,20 +32,21 @@ def provider_named(name: str) -> Provider | None:
 def providers() -> dict[str, Provider]:
     """Those of libraries that the session has imported and those of the user, by name, in the order they are written.
 
-    What is drawn from comes first, then what is Python's own, then libraries; those of the user come last.
+    What is drawn from comes first, then what is Python's own, then libraries; those of the user come last. The same
+    dictionary as long as they are the same; nobody changes it.
     """
     libraries = registry.providers()
     if libraries is not _sorted.of:
         known = sorted(libraries.values(), key=lambda each: (not each.drawn, each.module))
-        _sorted.of, _sorted.result = libraries, {each.name: each for each in known}
-    return {**_sorted.result, **_registered}
+        _sorted.of, _sorted.result = libraries, {**{each.name: each for each in known}, **_registered}
+    return _sorted.result
 
 
 class _Sorted:
-    """The last result for libraries, which are asked after every cell and hardly ever change."""
+    """The last result, for which is asked after every cell and which hardly ever changes: it is replaced then."""
 
     of: dict[str, Provider] | None = None
-    result: dict[str, Provider] = {}  # noqa: RUF012 -- replaced, never changed
+    result: dict[str, Provider] = {}  # noqa: RUF012
 
 
 _sorted = _Sorted()

@@ -53,6 +53,8 @@ static PyMethodDef functions[] = {
     {"dict_version", names_dict_version, METH_O, "Another number whenever a dictionary was changed; 0: not known."},
     {"type_version", names_type_version, METH_O, "Another number whenever a type was changed; 0: not known."},
     {"shape", (PyCFunction)(void (*)(void))shape_of, METH_FASTCALL, "What is reachable from an object, to know it again; else None."},
+    {"watch", watch_parts, METH_O, "What some places hold, to be known again; None: it cannot be."},
+    {"broken", watch_broken, METH_O, "The places of those that do not hold any more."},
     {"unsorted", (PyCFunction)(void (*)(void))names_unsorted, METH_FASTCALL, "Names that are not in this set yet."},
     {"short_digest", short_digest, METH_O, "XXH3-64 of at most 240 bytes."},
     {NULL},
@@ -85,7 +87,8 @@ execute(PyObject *module)
     }
     return PyModule_AddType(module, &PartsType) < 0 || PyModule_AddType(module, &MemoType) < 0 ||
                    PyModule_AddType(module, &StackType) < 0 || PyModule_AddType(module, &OverrideType) < 0 ||
-                   PyModule_AddType(module, &ShapeType) < 0 || PyModule_AddType(module, &LastingType) < 0
+                   PyModule_AddType(module, &ShapeType) < 0 || PyModule_AddType(module, &LastingType) < 0 ||
+                   PyModule_AddType(module, &WatchType) < 0
                ? -1
                : 0;
 }

@@ -100,7 +100,7 @@ typedef struct {
     Py_ssize_t count, capacity;
 } Stack;
 
-extern PyTypeObject PartsType, MemoType, StackType, OverrideType, ShapeType, LastingType;
+extern PyTypeObject PartsType, MemoType, StackType, OverrideType, ShapeType, LastingType, WatchType;
 
 int parts_flush(Parts *parts);
 
@@ -258,6 +258,11 @@ enum { SHOWN_NOT = 0, SHOWN_ATOM, SHOWN_NOTHING, SHOWN_NODE, SHOWN_CODE, SHOWN_C
 int shown_kind(PyObject *obj);
 int shown_read(PyObject *obj, int shown, Shown *into);
 PyObject *shape_of(PyObject *module, PyObject *const *args, Py_ssize_t count);
+
+/* -- what places hold is as it was (watch.c) ------------------------------------------------------------- */
+
+PyObject *watch_parts(PyObject *module, PyObject *parts);
+PyObject *watch_broken(PyObject *module, PyObject *watches);
 
 /* -- payloads (pickle.c, load.c, cuts.c, packed.c) ------------------------------------------------------------------ */
 

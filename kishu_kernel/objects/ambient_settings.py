@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
 from kishu_kernel.model.dataclass import dataclass
-from kishu_kernel.objects.ambient_state import PartlyWrittenError, Provider, copied, differs
+from kishu_kernel.objects.ambient_state import PartlyWrittenError, Provider, all_places, copied, differs
 from kishu_kernel.objects.live_objects import KINDS, live_objects
 from kishu_kernel.objects.places import Place
 
@@ -21,12 +21,14 @@ class Setting:
         write: makes it a value that `read` gave once.
         usual: gives what it is as the library comes; None: what it is when it is first read.
         obstacle: why it cannot be made a value here, as a clause; None where it can. Changes nothing that is seen.
+        places: as of `Provider`.
     """
 
     read: Callable[[], Any]
     write: Callable[[Any], object]
     usual: Callable[[], Any] | None = None
     obstacle: Callable[[Any], str | None] | None = None
+    places: Callable[[], Iterable[Any] | None] = lambda: None
 
 
 class Settings(Provider):
@@ -62,6 +64,10 @@ class Settings(Provider):
             self._seen = None
             for name, value in self._all().items():
                 self._usual[name] = value
+
+    def places(self) -> Iterable[Any] | None:
+        """Those of all settings."""
+        return all_places(each.places() for each in self._settings.values())
 
     def read(self) -> Any:
         """Those that are not as usual, by name."""
@@ -142,7 +148,7 @@ def attribute(module: str, path: str, **usual: Any) -> Setting:
     """A setting that is an attribute of a module, or of an object in it. It may be told what it usually is."""
     PLACES_KEPT.add(f"{module}.{path}")
     place = Place(f"{module}:{path}")
-    return Setting(place.get, place.set, (lambda: usual["usual"]) if usual else None)
+    return Setting(place.get, place.set, (lambda: usual["usual"]) if usual else None, places=place.parts)
 
 
 def hook(setting: Setting) -> Setting:
@@ -169,7 +175,7 @@ def hook(setting: Setting) -> Setting:
         setting.write(None if value is None else live_objects.resolve(value))
 
     usual = setting.usual
-    return Setting(read, write, None if usual is None else lambda: referred(usual()))
+    return Setting(read, write, None if usual is None else lambda: referred(usual()), places=setting.places)
 
 
 def referred_modules(value: Any) -> set[str]:

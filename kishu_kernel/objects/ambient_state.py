@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -39,6 +39,14 @@ class Provider:
     def read(self) -> Any:
         """What it is now: comparable by `==`, storable, and no part of what changes later."""
         raise NotImplementedError
+
+    def places(self) -> Iterable[Any] | None:
+        """Where `read` looks: while nothing there changes it gives the same (`process.native.watch`); None: not told.
+
+        Asked before `read`; what it raises says the same as None. Then it is read after each cell, as all is after an
+        import, and what refers to objects.
+        """
+        return None
 
     def write(self, value: Any) -> None:
         """Makes it what `read` gave once, in this kernel or in an earlier one.
@@ -100,6 +108,16 @@ class Versions:
         versions = tuple(map(dict_version, held))
         known, self._known[title] = self._known.get(title), versions
         return known != versions or 0 in versions
+
+
+def all_places(several: Iterable[Iterable[Any] | None]) -> list[Any] | None:
+    """The places (`Provider.places`) of several parts of one value; None where one of them is not told."""
+    found: list[Any] = []
+    for each in several:
+        if each is None:
+            return None
+        found += each
+    return found
 
 
 def copied(value: Any) -> Any:

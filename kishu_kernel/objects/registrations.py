@@ -17,14 +17,14 @@ from __future__ import annotations
 import functools
 import sys
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from operator import is_
 from typing import Any
 
 from kishu_kernel.model.dataclass import dataclass
 from kishu_kernel.objects.ambient_settings import lacking_references
-from kishu_kernel.objects.ambient_state import Provider
+from kishu_kernel.objects.ambient_state import Provider, all_places
 from kishu_kernel.objects.classes import attributes, contents_of, derives, has_active_metaclass, is_atom, is_users_own
 from kishu_kernel.objects.live_objects import live_objects
 from kishu_kernel.objects.places import Place
@@ -51,6 +51,7 @@ class Registry:
             when they are imported; None: libraries add entries at any time.
         package: the one that other libraries must know to add entries.
         entries: gives the entries, of what `held` gives.
+        places: as of `Provider`.
     """
 
     held: Callable[[], Any]
@@ -58,6 +59,7 @@ class Registry:
     users_only: Callable[[Any, Any], bool] | None = None
     package: str = ""
     entries: Callable[[Any], Entries] = dict
+    places: Callable[[], Iterable[Any] | None] = lambda: None
 
 
 class Registrations(Provider):
@@ -76,6 +78,10 @@ class Registrations(Provider):
         self.name = name
         self.module = module
         self._watched = {title: _Watched(each) for title, each in registries.items()}
+
+    def places(self) -> Iterable[Any] | None:
+        """Those of all registries."""
+        return all_places(each.places() for each in self._watched.values())
 
     def read(self) -> Any:
         """By the names of the registries: pairs of references, to the key and to the entry."""
@@ -108,6 +114,7 @@ class _Watched:
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
+        self.places = registry.places
         self._keys: list[Any] = []
         self._values: list[Any] = []
         self._own: dict[Any, Any] = {}
@@ -166,16 +173,6 @@ class _Watched:
 # -- kinds of registries -------------------------------------------------------------------------------
 
 
-def at(path: str) -> Any:
-    """What stands at "module:attribute.attribute". KeyError where the module is not imported."""
-    return Place(path).get()
-
-
-def getter(path: str) -> Callable[[], Any]:
-    """A function that gives what `at` does, somewhat faster."""
-    return Place(path).get
-
-
 def mapping(path: str, users_only: Callable[[Any, Any], bool] | None = None) -> Registry:
     """A dictionary. Where a class inherits it from its base, it gets one of its own, as the library does it, too.
 
@@ -202,7 +199,13 @@ def mapping(path: str, users_only: Callable[[Any, Any], bool] | None = None) -> 
                 entries[key] = before
         entries.update(new)
 
-    return Registry(held, write, users_only, path.partition(":")[0].partition(".")[0])
+    return Registry(
+        held,
+        write,
+        users_only,
+        path.partition(":")[0].partition(".")[0],
+        places=functools.partial(place.parts, content=True),
+    )
 
 
 def sequence(path: str) -> Registry:
@@ -226,59 +229,74 @@ def sequence(path: str) -> Registry:
         kept = {key: each for key, each in entries(held).items() if key not in gone} | dict(new)
         held[:] = [kept[key] for key in sorted(kept)]
 
-    return Registry(place.get, write, entries=entries)
+    return Registry(place.get, write, entries=entries, places=functools.partial(place.parts, content=True))
 
 
 def attributes_of(
-    path: str, names: Callable[[], Any], unwrap: Callable[[Any], Any], wrap: Callable[..., Any]
+    path: str, names: Place | Callable[[], Any], unwrap: Callable[[Any], Any], wrap: Callable[..., Any]
 ) -> Registry:
     """Attributes that a library sets on a class of its own for those who register something.
 
     Args:
         path: of the class.
-        names: gives the set of their names, as the library keeps it.
+        names: where the set of their names stands, or what gives it.
         unwrap: what was registered, given what stands there.
         wrap: what is to stand there, given its name and what was registered.
     """
     place = Place(path)
+    all_names: Callable[[], Any] = names.get if isinstance(names, Place) else names
 
     def held() -> Any:
         contents = contents_of(place.get())
-        return {name: contents[name] for name in names() if name in contents}
+        return {name: contents[name] for name in all_names() if name in contents}
 
     def write(gone: Entries, new: Entries) -> None:
         owner = place.get(imported=True)
         for name, before in gone.items():
             delattr(owner, name)
             if before is _ABSENT:
-                names().discard(name)
+                all_names().discard(name)
             else:
                 setattr(owner, name, wrap(name, before))
         for name, each in new.items():
             setattr(owner, name, wrap(name, each))
-            names().add(name)
+            all_names().add(name)
 
-    return Registry(held, write, entries=lambda found: {name: unwrap(each) for name, each in found.items()})
+    def watched() -> Iterable[Any] | None:
+        if not isinstance(names, Place):
+            return None
+        parts = place.parts()
+        return [*parts, *names.parts(), (place.get(), *names.get())] if parts else []
+
+    return Registry(
+        held,
+        write,
+        entries=lambda found: {name: unwrap(each) for name, each in found.items()},
+        places=watched,
+    )
 
 
 def places(*paths: str) -> Registry:
     """Attributes that functions of the library set for those who register something."""
-    all_places = {path: Place(path) for path in paths}
+    by_path = {path: Place(path) for path in paths}
 
     def held() -> Any:
         found = {}
-        for path, place in all_places.items():
+        for path, place in by_path.items():
             with suppress(LookupError, AttributeError):
                 found[path] = place.get()
         return found
 
     def write(gone: Entries, new: Entries) -> None:
         for path, before in gone.items():
-            all_places[path].set(None if before is _ABSENT else before)
+            by_path[path].set(None if before is _ABSENT else before)
         for path, each in new.items():
-            all_places[path].set(each)
+            by_path[path].set(each)
 
-    return Registry(held, write)
+    def watched() -> list[Any]:
+        return [part for place in by_path.values() for part in place.parts()]
+
+    return Registry(held, write, places=watched)
 
 
 # -- whose it is, and how it is kept -------------------------------------------------------------------

@@ -267,5 +267,10 @@ def bytes_at(start: int, size: int) -> bytes:
 
 def object_memory(obj: Any) -> bytes:
     """A copy of the memory of an instance of a compiled class, without its head, in which the interpreter counts."""
+    return ctypes.string_at(*object_place(obj))
+
+
+def object_place(obj: Any) -> tuple[int, int]:
+    """Where that memory is, and its size."""
     head = object.__basicsize__
-    return ctypes.string_at(id(obj) + head, type(obj).__basicsize__ - head)
+    return id(obj) + head, type(obj).__basicsize__ - head

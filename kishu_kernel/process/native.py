@@ -77,6 +77,10 @@ def _nothing(obj: Any) -> None:
     return None
 
 
+def _none_broken(watches: list[Any]) -> list[int]:
+    return []  # without the module there are none
+
+
 def _no_shape(obj: Any, is_whole: Callable[[type], bool]) -> None:
     return None
 
@@ -126,6 +130,21 @@ dict_version: Callable[[dict[Any, Any]], int] = _unknown if WALKER is None else 
 shape_of: Callable[[Any, Callable[[type], bool]], Any] = _no_shape if WALKER is None else WALKER.shape
 """What is reachable from an object, to know it again by a look (`detect.known_again`). None: it cannot be known so.
 Whether a class of the notebook's is walked, and not told by a token, is asked."""
+
+watch: Callable[[list[Any]], Any] = _nothing if WALKER is None else WALKER.watch
+"""What some places hold; `holds()` of it says whether they hold it still. None: nobody could tell. A place is
+
+- a dictionary, a list, a set: all that it holds;
+- a tuple of an object and names: what these are bound to in a dictionary, in a class itself, or among the attributes of
+  an instance;
+- a tuple of a function made in C and a tuple of its arguments: what it gives;
+- a tuple of an object, an address and a size: memory of its own.
+
+Python's own containers are entered, unless they are places themselves; of all else it counts which it is. No code of
+Python's runs, and nothing is kept alive but the objects of the places, atoms, and objects that functions give."""
+
+broken_watches: Callable[[list[Any]], list[int]] = _none_broken if WALKER is None else WALKER.broken
+"""The places in a list of what `watch` gave of those that do not hold any more."""
 
 settle: Callable[[list[Any]], None] = _nothing if WALKER is None else WALKER.settle
 """Makes instances that were loaded, and that nobody has seen yet, as fast as those that their class makes."""

@@ -134,6 +134,11 @@ def collector_enabled() -> bool:
     return _to_enable[-1] if _to_enable else gc.isenabled()
 
 
+def places_of_collector() -> list[Any]:
+    """Where `collector_enabled` looks, for `process.native.watch`."""
+    return [(gc.isenabled, ()), _to_enable]
+
+
 def enable_collector(on: bool) -> None:
     """Enables or disables it, as the user had it; where it is paused, from the end of the pause on."""
     if _to_enable:

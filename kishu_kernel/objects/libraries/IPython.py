@@ -12,88 +12,29 @@ What an extension registered belongs to it: in another kernel the extension is l
 from __future__ import annotations
 
 import sys
-import types
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterable, Iterator, MutableMapping
 from contextlib import suppress
-from functools import partial
 from operator import is_
 from typing import Any
 
 from kishu_kernel.objects.ambient_settings import Setting, Settings, lacking_references
 from kishu_kernel.objects.ambient_state import PartlyWrittenError, Provider, Versions
-from kishu_kernel.objects.classes import module_name
 from kishu_kernel.objects.libraries.traitlets import ConfiguredTraits
-from kishu_kernel.objects.library import REGISTERING_ONCE, Library
+from kishu_kernel.objects.library import Library
 from kishu_kernel.objects.live_objects import Reference, can_be_imported, live_objects
+from kishu_kernel.objects.shell_objects import (
+    is_of_extension,
+    is_theirs,
+    loaded_extensions,
+    places_of_traits,
+    reference_to,
+    resolved,
+    running_shell,
+    shell_places,
+)
 from kishu_kernel.process.muting import muted
 
 _OWN = __name__.partition(".")[0]
-_EXTENSIONS = "IPython.extensions."
-_MADE_BY_USERS = frozenset({"Alias", "MagicAlias", "MacroToEdit"})
-"""Classes of IPython's whose instances `%alias` and the like make."""
-
-_extensions: list[str] = []
-"""Those that cells have loaded in this process."""
-
-
-def running_shell() -> Any:
-    """The shell that runs cells; None where there is none."""
-    core = sys.modules.get("IPython.core.interactiveshell")
-    return None if core is None else core.InteractiveShell._instance
-
-
-def _home(obj: Any) -> str:
-    """The module that a callable, or the instance that holds it, comes from."""
-    if issubclass(type(obj), partial):
-        obj = obj.func
-    if type(obj) in (types.MethodType, types.BuiltinMethodType) and obj.__self__ is not None:
-        obj = obj.__self__
-    if issubclass(type(obj), type):
-        return module_name(obj)
-    if type(obj) is types.FunctionType:
-        return str(obj.__module__)
-    return module_name(type(obj))
-
-
-def _is_theirs(obj: Any) -> bool:
-    """It was registered by IPython, by us, or by a library that does so once."""
-    home = _home(obj)
-    package = home.partition(".")[0]
-    if package == "IPython" and not home.startswith(_EXTENSIONS):
-        return type(obj).__name__ not in _MADE_BY_USERS
-    return package in (_OWN, "ipykernel") or package in REGISTERING_ONCE
-
-
-def _is_of_extension(obj: Any) -> bool:
-    home = _home(obj)
-    if home.startswith("IPython."):
-        return home in _extensions
-    return home.partition(".")[0] in {each.partition(".")[0] for each in _extensions}
-
-
-def _reference(obj: Any) -> Reference:
-    return ("of extension", *live_objects.key(obj)) if _is_of_extension(obj) else live_objects.reference(obj)
-
-
-def _resolved(reference: Reference, registered: Any = None) -> Any:
-    """What a reference leads to.
-
-    Args:
-        registered: what its extension has registered in this process, where it was loaded anew.
-
-    Raises:
-        LookupError: there is none.
-    """
-    if reference[0] != "of extension":
-        return live_objects.resolve(reference)
-    process, number = reference[1:]
-    found = live_objects.known(process, number)
-    if found is None:
-        if registered is None:
-            raise LookupError("its extension has not registered it")
-        found = registered
-        live_objects.know((process, number), found)
-    return found
 
 
 class _OfShell(Provider):
@@ -115,12 +56,15 @@ class _Extensions(_OfShell):
     def start(self) -> None:
         self._base = self._loaded()
 
+    def places(self) -> Iterable[Any] | None:
+        return [*shell_places("extension_manager"), (running_shell().extension_manager, "loaded")]
+
     def read(self) -> Any:
         loaded = self._loaded()
         if loaded == self._base:
             return (), ()
         added = tuple(sorted(loaded - self._base))
-        _extensions.extend(each for each in added if each not in _extensions)
+        loaded_extensions.extend(each for each in added if each not in loaded_extensions)
         return added, tuple(sorted(self._base - loaded))
 
     def write(self, value: Any) -> None:
@@ -129,13 +73,13 @@ class _Extensions(_OfShell):
         manager.loaded -= self._loaded() - wanted  # what they have registered is taken away by its own kind of state
         failed = []
         for each in sorted(wanted - manager.loaded):
-            if each in _extensions or each in self._base:
+            if each in loaded_extensions or each in self._base:
                 manager.loaded.add(each)
                 continue
             try:
                 with muted():  # it is library code, as an import is
                     manager.load_extension(each)
-                _extensions.append(each)
+                loaded_extensions.append(each)
             except Exception as error:
                 failed.append(f"{each} ({type(error).__name__}: {error})")
         if failed:
@@ -145,7 +89,7 @@ class _Extensions(_OfShell):
         return (), ()
 
     def lacking(self, value: Any) -> str | None:
-        missing = [each for each in value[0] if each not in _extensions and not can_be_imported(each)]
+        missing = [each for each in value[0] if each not in loaded_extensions and not can_be_imported(each)]
         return f"the extension {missing[0]} is not to be found" if missing else None
 
     def _loaded(self) -> frozenset[str]:
@@ -168,6 +112,9 @@ class _Magics(_OfShell):
         self._base = {kind: dict(found) for kind, found in self._now().items()}
         self._seen, self._changed, self._versions = dict(self._base), {}, Versions()
 
+    def places(self) -> Iterable[Any] | None:
+        return [*shell_places("magics_manager"), *places_of_traits(running_shell().magics_manager, "magics")]
+
     def read(self) -> Any:
         changed = {}
         for kind, now in self._now().items():
@@ -175,7 +122,7 @@ class _Magics(_OfShell):
                 self._seen[kind] = dict(now)
                 self._changed[kind] = _difference(now, self._base.setdefault(kind, {}))
             if found := self._changed.get(kind):
-                changed[kind] = {name: None if each is None else _reference(each) for name, each in found.items()}
+                changed[kind] = {name: None if each is None else reference_to(each) for name, each in found.items()}
         return changed
 
     def write(self, value: Any) -> None:
@@ -188,7 +135,7 @@ class _Magics(_OfShell):
                     if reference is None:
                         wanted.pop(name, None)
                     else:
-                        wanted[name] = _resolved(reference, now.get(name))
+                        wanted[name] = resolved(reference, now.get(name))
             now.clear()
             now.update(wanted)
 
@@ -205,7 +152,7 @@ class _Magics(_OfShell):
 
 def _difference(now: MutableMapping[str, Any], base: dict[str, Any]) -> dict[str, Any]:
     """What differs, by name; None: it is gone. What is IPython's own, or a library's, becomes part of the base."""
-    base.update({name: each for name, each in now.items() if base.get(name) is not each and _is_theirs(each)})
+    base.update({name: each for name, each in now.items() if base.get(name) is not each and is_theirs(each)})
     found = {name: each for name, each in now.items() if base.get(name) is not each}
     return found | dict.fromkeys(base.keys() - now.keys())
 
@@ -230,6 +177,12 @@ class _Configured(ConfiguredTraits):
     def present(self) -> bool:
         return running_shell() is not None
 
+    def places(self) -> Iterable[Any] | None:
+        shell = running_shell()
+        traits = [part for each in self.parts() for part in places_of_traits(each, *self._names_of(each))]
+        formatters = places_of_traits(shell.display_formatter, "formatters")
+        return [*shell_places("display_formatter"), (shell, "configurables"), *formatters, *traits]
+
     def parts(self) -> Iterator[Any]:
         shell = running_shell()
         yield from shell.configurables
@@ -252,12 +205,20 @@ class _Formatters(_OfShell):
         self._seen = {mime: (base, []) for mime, base in self._base.items()}
         self._versions = Versions()
 
+    def places(self) -> Iterable[Any] | None:
+        formatter = running_shell().display_formatter
+        names = ("formatters", "ipython_display_formatter", "mimebundle_formatter")
+        each = [
+            part for _, each in self._all() for part in places_of_traits(each, "type_printers", "deferred_printers")
+        ]
+        return [*shell_places("display_formatter"), *places_of_traits(formatter, *names), *each]
+
     def read(self) -> Any:
         found = {}
         for mime, formatter in self._all():
             changed = self._changed(mime, formatter)
             if changed:
-                pairs = [(_class_reference(key), None if each is None else _reference(each)) for key, each in changed]
+                pairs = [(_class_reference(key), None if each is None else reference_to(each)) for key, each in changed]
                 found[mime] = dict(pairs)
         return found
 
@@ -272,7 +233,7 @@ class _Formatters(_OfShell):
             for reference, how in wanted.items():
                 with suppress(LookupError):  # told before
                     registered = now.get(reference, (None, None))[1]
-                    _set_printer(formatter, _class_of(reference), how and _resolved(how, registered))
+                    _set_printer(formatter, _class_of(reference), how and resolved(how, registered))
 
     def initial(self) -> Any:
         return {}
@@ -297,7 +258,7 @@ class _Formatters(_OfShell):
                 (keys[each], now.get(each))
                 for each in keys
                 if now.get(each) is not base.get(each)
-                and not _is_theirs(base.get(each) if now.get(each) is None else now[each])
+                and not is_theirs(base.get(each) if now.get(each) is None else now[each])
             ]
             self._seen[mime] = _printers(formatter), changed
         return changed
@@ -349,16 +310,27 @@ class _Hooks(_OfShell):
     def start(self) -> None:
         self._base = {name: list(each) for name, each in self._all()}
 
+    def places(self) -> Iterable[Any] | None:
+        shell = running_shell()
+        lists = ("input_transformer_manager", "input_transformers_post", "ast_transformers")
+        manager = shell.input_transformer_manager
+        return [
+            *shell_places(*lists),
+            (shell, "events", "configurables"),
+            (shell.events, "callbacks"),
+            (manager, "line_transforms", "token_transformers", "cleanup_transforms"),
+        ]
+
     def read(self) -> Any:
         found = {}
         for name, now in self._all():
             base = self._base.setdefault(name, list(now))
             if not _are_same(now, base):
                 places = {id(each): number for number, each in enumerate(base)}
-                own = [each for each in now if id(each) in places or not _is_theirs(each)]
+                own = [each for each in now if id(each) in places or not is_theirs(each)]
                 if not _are_same(own, base):
                     found[name] = tuple(
-                        ("of the shell", places[id(each)]) if id(each) in places else _reference(each) for each in own
+                        ("of the shell", places[id(each)]) if id(each) in places else reference_to(each) for each in own
                     )
         return found
 
@@ -367,8 +339,8 @@ class _Hooks(_OfShell):
             base = self._base.setdefault(name, list(now))
             known = set(map(id, base))
             added = [each for each in now if id(each) not in known]
-            theirs = [each for each in added if _is_theirs(each)]
-            registered = [each for each in added if _is_of_extension(each)]
+            theirs = [each for each in added if is_theirs(each)]
+            registered = [each for each in added if is_of_extension(each)]
             wanted = list(base) if name not in value else list(self._resolved(value[name], base, registered))
             now[:] = [*wanted, *theirs]
 
@@ -386,7 +358,7 @@ class _Hooks(_OfShell):
                     yield base[rest[0]]
                     continue
                 unknown = kind == "of extension" and live_objects.known(*rest) is None
-                yield _resolved((kind, *rest), registered.pop(0) if unknown and registered else None)
+                yield resolved((kind, *rest), registered.pop(0) if unknown and registered else None)
 
     @staticmethod
     def _all() -> Iterator[tuple[str, list[Any]]]:
@@ -403,9 +375,15 @@ class _Hooks(_OfShell):
 
 _TRACEBACKS = {
     "mode": Setting(
-        lambda: running_shell().InteractiveTB.mode, lambda mode: running_shell().InteractiveTB.set_mode(mode)
+        lambda: running_shell().InteractiveTB.mode,
+        lambda mode: running_shell().InteractiveTB.set_mode(mode),
+        places=lambda: [*shell_places(), (running_shell(), "InteractiveTB"), (running_shell().InteractiveTB, "mode")],
     ),
-    "debugger": Setting(lambda: bool(running_shell().call_pdb), lambda on: setattr(running_shell(), "call_pdb", on)),
+    "debugger": Setting(
+        lambda: bool(running_shell().call_pdb),
+        lambda on: setattr(running_shell(), "call_pdb", on),
+        places=lambda: [(running_shell(), "_call_pdb")],
+    ),
 }
 
 

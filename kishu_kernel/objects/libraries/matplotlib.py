@@ -17,11 +17,11 @@ from kishu_kernel.objects.ambient_settings import Setting, Settings, lacking_ref
 from kishu_kernel.objects.ambient_state import Provider, differs
 from kishu_kernel.objects.arrays import array_type
 from kishu_kernel.objects.classes import derives, seen_attributes
-from kishu_kernel.objects.libraries.IPython import running_shell
 from kishu_kernel.objects.library import Library, Reduction
 from kishu_kernel.objects.library_globals import ModuleAttribute
 from kishu_kernel.objects.live_objects import live_objects
 from kishu_kernel.objects.registrations import Registrations, mapping
+from kishu_kernel.objects.shell_objects import running_shell
 
 _DEEPEST = 5
 _MOST = 200

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -11,7 +11,7 @@ from kishu_kernel.objects.ambient_settings import Setting, Settings, hook
 from kishu_kernel.objects.ambient_state import Provider
 from kishu_kernel.objects.class_shape import as_it_is
 from kishu_kernel.objects.library import Library, Reduction
-from kishu_kernel.process.memory import bytes_at, object_memory
+from kishu_kernel.process.memory import bytes_at, object_memory, object_place
 
 
 class _RandomNumbers(Provider):
@@ -22,6 +22,19 @@ class _RandomNumbers(Provider):
     def __init__(self) -> None:
         self._read_at: tuple[Any, bytes] | None = None
         self._value: Any = None
+
+    def places(self) -> Iterable[Any] | None:
+        module = sys.modules["numpy"].random.mtrand
+        generator = module._rand._bit_generator
+        if type(generator).__name__ != "MT19937":
+            return None
+        state = generator, generator.ctypes.state_address, _MT19937_SIZE
+        return [
+            (sys.modules["numpy"], "random"),
+            (vars(module), "_rand"),
+            (module._rand, *object_place(module._rand)),
+            state,
+        ]
 
     def read(self) -> Any:
         # It is imported when it is first used, and seeds itself from the clock: too late to know what a cell drew from.
@@ -80,13 +93,32 @@ def _set_printed(options: dict[str, Any]) -> None:
     _numpy().set_printoptions(**{name: value for name, value in options.items() if name in _numpy().get_printoptions()})
 
 
+def _places_of_printing() -> Any:
+    """From NumPy 2.2 on; before, they were elsewhere."""
+    return [(sys.modules["numpy._core.printoptions"].format_options.get, ())]
+
+
+def _places_of_errors() -> Any:
+    """From NumPy 2.0 on."""
+    return [(sys.modules["numpy._core.umath"]._get_extobj_dict, ())]
+
+
 _SETTINGS = {
-    "printing": Setting(_printed, _set_printed, lambda: _PRINTED),
-    "errors": Setting(lambda: _numpy().geterr(), lambda errors: _numpy().seterr(**errors), lambda: _ERRORS),
-    "buffer": Setting(lambda: _numpy().getbufsize(), lambda size: _numpy().setbufsize(size), lambda: 8192),
+    "printing": Setting(_printed, _set_printed, lambda: _PRINTED, places=_places_of_printing),
+    "errors": Setting(
+        lambda: _numpy().geterr(), lambda errors: _numpy().seterr(**errors), lambda: _ERRORS, places=_places_of_errors
+    ),
+    "buffer": Setting(lambda: _numpy().getbufsize(), lambda size: _numpy().setbufsize(size), lambda: 8192, places=list),
 }
 _CALLED = {
-    "errors": hook(Setting(lambda: _numpy().geterrcall(), lambda call: _numpy().seterrcall(call), lambda: None)),
+    "errors": hook(
+        Setting(
+            lambda: _numpy().geterrcall(),
+            lambda call: _numpy().seterrcall(call),
+            lambda: None,
+            places=_places_of_errors,
+        )
+    ),
 }
 
 

@@ -24,14 +24,15 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from kishu_kernel.objects.ambient_state import Provider, differs
 from kishu_kernel.objects.classes import module_name, seen_attributes
 from kishu_kernel.objects.left_out import reduction_with_left_out
 from kishu_kernel.objects.library import Library, Reduce, Reduction
-from kishu_kernel.objects.registrations import Registrations, Registry, attributes_of, getter, mapping, sequence
+from kishu_kernel.objects.places import Place
+from kishu_kernel.objects.registrations import Registrations, Registry, attributes_of, mapping, sequence
 from kishu_kernel.process.muting import warnings_muted
 
 
@@ -141,6 +142,9 @@ class _Options(Provider):
         self._seen: dict[str, Any] = {}
         self._value: dict[str, Any] = {}
 
+    def places(self) -> Iterable[Any] | None:
+        return [(vars(sys.modules[self.module]), "_global_config")]
+
     def read(self) -> Any:
         config = sys.modules[self.module]
         if config._global_config != self._seen:
@@ -180,7 +184,7 @@ def _accessors(path: str) -> Registry:
         kinds = vars(sys.modules["pandas.core.accessor"])
         return (kinds.get("Accessor") or kinds["CachedAccessor"])(name, accessor)
 
-    return attributes_of(path, getter(f"{path}._accessors"), lambda held: getattr(held, "_accessor", held), wrap)
+    return attributes_of(path, Place(f"{path}._accessors"), lambda held: getattr(held, "_accessor", held), wrap)
 
 
 _REGISTRIES = {

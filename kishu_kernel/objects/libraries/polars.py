@@ -8,7 +8,8 @@ from typing import Any
 
 from kishu_kernel.objects.ambient_settings import Setting, Settings
 from kishu_kernel.objects.library import Library
-from kishu_kernel.objects.registrations import Registrations, Registry, attributes_of, getter
+from kishu_kernel.objects.places import Place
+from kishu_kernel.objects.registrations import Registrations, Registry, attributes_of
 
 
 def _tables(context: Any) -> tuple[Any, ...]:
@@ -70,7 +71,7 @@ def _namespaces(path: str) -> Registry:
     def wrap(name: str, registered: Any) -> Any:
         return vars(sys.modules["polars.api"])["NameSpace"](name, registered)
 
-    return attributes_of(path, getter(f"{path}._accessors"), lambda held: getattr(held, "_ns", held), wrap)
+    return attributes_of(path, Place(f"{path}._accessors"), lambda held: getattr(held, "_ns", held), wrap)
 
 
 _REGISTRIES = {

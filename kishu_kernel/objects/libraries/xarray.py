@@ -12,7 +12,8 @@ from typing import Any
 from kishu_kernel.objects.ambient_settings import Setting, Settings
 from kishu_kernel.objects.classes import contents_of
 from kishu_kernel.objects.library import Library, Reduction
-from kishu_kernel.objects.registrations import Registrations, Registry, at, attributes_of
+from kishu_kernel.objects.places import Place
+from kishu_kernel.objects.registrations import Registrations, Registry, attributes_of
 
 
 def _labelled(obj: Any) -> Reduction:
@@ -62,7 +63,7 @@ def _accessors(path: str) -> Registry:
         return vars(sys.modules["xarray.core.extensions"])["_CachedAccessor"]
 
     def names() -> set[str]:
-        return {name for name, each in contents_of(at(path)).items() if type(each) is kind()}
+        return {name for name, each in contents_of(Place(path).get()).items() if type(each) is kind()}
 
     return attributes_of(path, names, lambda held: held._accessor, lambda name, each: kind()(name, each))
 

@@ -7,19 +7,20 @@ import csv
 import decimal
 import faulthandler
 import gc
+import importlib
 import locale
 import os
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from kishu_kernel.objects.ambient_settings import PLACES_KEPT, Setting, Settings, attribute, hook
 from kishu_kernel.objects.ambient_state import Provider
 from kishu_kernel.objects.library import Library
-from kishu_kernel.process.memory import object_memory
-from kishu_kernel.process.python_gc import collector_enabled, enable_collector
+from kishu_kernel.process.memory import object_memory, object_place
+from kishu_kernel.process.python_gc import collector_enabled, enable_collector, places_of_collector
 
 
 class _ModulePath(Provider):
@@ -33,6 +34,9 @@ class _ModulePath(Provider):
 
     def start(self) -> None:
         self._first = tuple(sys.path)
+
+    def places(self) -> Iterable[Any] | None:
+        return [(vars(sys), "path")]
 
     def read(self) -> Any:
         now = tuple(sys.path)
@@ -71,6 +75,9 @@ class _TimeZone(Provider):
     def start(self) -> None:
         self._first = self._value = (os.environ.get("TZ"), time.tzname, time.timezone)
 
+    def places(self) -> Iterable[Any] | None:
+        return [(vars(time), "tzname", "timezone")]
+
     def read(self) -> Any:
         if (time.tzname, time.timezone) != self._value[1:]:
             self._value = (os.environ.get("TZ"), time.tzname, time.timezone)
@@ -92,6 +99,10 @@ def _set_variable(name: str, value: str | None) -> None:
         os.environ.pop(name, None)
     else:
         os.environ[name] = value
+
+
+_set_locale: Any = importlib.import_module("_locale").setlocale
+"""What `locale.setlocale` calls."""
 
 
 def _context() -> tuple[Any, ...]:
@@ -131,8 +142,22 @@ def _set_context(context: decimal.Context, parts: tuple[Any, ...]) -> None:
             kept[each] = each.__name__ in names
 
 
+def _places_of_contexts() -> list[Any] | None:
+    current = decimal.getcontext(), decimal.DefaultContext
+    if not _IS_COMPILED or any(type(each) is not decimal.Context for each in current):
+        return None
+    memory = [(each, *object_place(each)) for each in current]
+    return [(decimal.getcontext, ()), (vars(decimal), "DefaultContext"), *memory]
+
+
 def _debugged() -> bool:
     return asyncio.get_running_loop().get_debug()
+
+
+def _places_of_loop() -> list[Any] | None:
+    loop = asyncio.get_running_loop()
+    is_known = issubclass(type(loop), asyncio.base_events.BaseEventLoop)
+    return [(asyncio.get_running_loop, ()), (loop, "_debug")] if is_known else None
 
 
 def _no_locale(text: str) -> str | None:
@@ -154,25 +179,41 @@ def _set_faulthandler(on: bool) -> None:
         faulthandler.disable()
 
 
+def _told(read: Callable[[], Any], write: Callable[[Any], object]) -> Setting:
+    """A setting that a function made in C tells."""
+    return Setting(read, write, places=lambda: [(read, ())])
+
+
 _SETTINGS = {
-    "recursion limit": Setting(sys.getrecursionlimit, sys.setrecursionlimit),
-    "switch interval": Setting(sys.getswitchinterval, sys.setswitchinterval),
+    "recursion limit": _told(sys.getrecursionlimit, sys.setrecursionlimit),
+    "switch interval": _told(sys.getswitchinterval, sys.setswitchinterval),
     "digits of integers": Setting(
-        lambda: sys.get_int_max_str_digits(), lambda digits: sys.set_int_max_str_digits(digits)
+        lambda: sys.get_int_max_str_digits(),
+        lambda digits: sys.set_int_max_str_digits(digits),
+        places=lambda: [(sys.get_int_max_str_digits, ())] if hasattr(sys, "get_int_max_str_digits") else [],
     ),
     "bytecode": attribute("sys", "dont_write_bytecode"),
-    "limit of tracebacks": Setting(lambda: getattr(sys, "tracebacklimit", None), lambda limit: _set_limit(limit)),
-    "thresholds of the collector": Setting(gc.get_threshold, lambda counts: gc.set_threshold(*counts)),
-    "collector": Setting(collector_enabled, enable_collector),
-    "socket timeout": Setting(socket.getdefaulttimeout, socket.setdefaulttimeout),
-    "field size of csv": Setting(csv.field_size_limit, csv.field_size_limit),
+    "limit of tracebacks": Setting(
+        lambda: getattr(sys, "tracebacklimit", None),
+        lambda limit: _set_limit(limit),
+        places=lambda: [(vars(sys), "tracebacklimit")],
+    ),
+    "thresholds of the collector": _told(gc.get_threshold, lambda counts: gc.set_threshold(*counts)),
+    "collector": Setting(collector_enabled, enable_collector, places=places_of_collector),
+    "socket timeout": _told(socket.getdefaulttimeout, socket.setdefaulttimeout),
+    "field size of csv": _told(csv.field_size_limit, csv.field_size_limit),
     "locale": Setting(
         lambda: locale.setlocale(locale.LC_ALL),
         lambda text: locale.setlocale(locale.LC_ALL, text),
         obstacle=lambda text: _no_locale(text),
+        places=lambda: [(_set_locale, (locale.LC_ALL,))],
     ),
-    "debugging of asyncio": Setting(_debugged, lambda on: asyncio.get_running_loop().set_debug(on)),
-    "faulthandler": Setting(faulthandler.is_enabled, _set_faulthandler),
+    "debugging of asyncio": Setting(
+        _debugged,
+        lambda on: asyncio.get_running_loop().set_debug(on),
+        places=lambda: _places_of_loop(),
+    ),
+    "faulthandler": _told(faulthandler.is_enabled, _set_faulthandler),
 }
 
 _HOOKS = {
@@ -207,9 +248,13 @@ class Interpreter(Library):
             "decimal context",
             "decimal",
             {
-                "context": Setting(_context, lambda parts: _set_context(decimal.getcontext(), parts)),
+                "context": Setting(
+                    _context, lambda parts: _set_context(decimal.getcontext(), parts), places=_places_of_contexts
+                ),
                 "default": Setting(
-                    lambda: _parts_of(decimal.DefaultContext), lambda parts: _set_context(decimal.DefaultContext, parts)
+                    lambda: _parts_of(decimal.DefaultContext),
+                    lambda parts: _set_context(decimal.DefaultContext, parts),
+                    places=list,  # beside those of the other
                 ),
             },
         ),

@@ -11,7 +11,7 @@ import logging.handlers
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -72,6 +72,20 @@ class _Tree(Provider):
 
     def about_to_run(self, code: str) -> None:
         self._code = code
+
+    def places(self) -> Iterable[Any] | None:
+        loggers = list(_loggers())
+        used = (each for logger in loggers for each in logger.handlers)
+        if len(self._recorded) or not all(map(self._is_theirs, [*used, *live_handlers()])):
+            return None  # whether they are recorded depends on variables
+        manager = logging.root.manager
+        return [
+            (vars(logging), "root", "_handlerList", "_levelToName", "_nameToLevel"),
+            (logging.Logger, "manager"),
+            (logging.root, "manager"),
+            (manager, "loggerDict", "_disable"),
+            *((each, "level", "handlers", "filters", "propagate", "disabled") for each in loggers),
+        ]
 
     def read(self) -> Any:
         changed = {}

@@ -11,16 +11,19 @@ import random
 import re
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from kishu_kernel.model.amounts import joined
 from kishu_kernel.objects.ambient_state import Provider
 from kishu_kernel.objects.library import Library
+from kishu_kernel.objects.places import Place
 from kishu_kernel.objects.secret_names import is_secret_variable, mark_of, marked
-from kishu_kernel.process.memory import object_memory
+from kishu_kernel.process.memory import object_memory, object_place
 
 _MOST_NAMES = 5
+
+_PLACES_OF_VARIABLES = Place("os:environ._data").parts
 
 
 class _Random(Provider):
@@ -30,6 +33,10 @@ class _Random(Provider):
     def __init__(self) -> None:
         self._read_at: tuple[Any, ...] | None = None
         self._value: Any = None
+
+    def places(self) -> Iterable[Any] | None:
+        numbers: Any = random.getstate.__self__  # type: ignore[attr-defined]
+        return [(vars(random), "getstate"), (numbers, *object_place(numbers)), (numbers, "gauss_next")]
 
     def read(self) -> Any:
         memory = None
@@ -55,6 +62,9 @@ class _WorkingDirectory(Provider):
     def start(self) -> None:
         self._first = _working_directory()
 
+    def places(self) -> Iterable[Any] | None:
+        return [(os.getcwd, ())]
+
     def read(self) -> Any:
         now = os.getcwd()
         return None if now == self._first else now
@@ -79,6 +89,9 @@ class _Environment(Provider):
 
     def start(self) -> None:
         self._first, self._seen = dict(os.environ), None
+
+    def places(self) -> Iterable[Any] | None:
+        return _PLACES_OF_VARIABLES()
 
     def read(self) -> Any:
         raw = getattr(os.environ, "_data", None)  # to decode all of them each time takes longer than all the rest
@@ -128,6 +141,9 @@ class _Secrets(Provider):
         self._first = {name: text for name, text in os.environ.items() if is_secret_variable(name)}
         self._seen = None
 
+    def places(self) -> Iterable[Any] | None:
+        return _PLACES_OF_VARIABLES()
+
     def read(self) -> Any:
         raw = getattr(os.environ, "_data", None)
         if raw is None or raw != self._seen:
@@ -169,6 +185,9 @@ class _Warnings(Provider):
     def __init__(self) -> None:
         self._seen: tuple[Any, ...] = ()
         self._value: tuple[Any, ...] = ()
+
+    def places(self) -> Iterable[Any] | None:
+        return [(vars(warnings), "filters")]
 
     def read(self) -> Any:
         now = tuple(warnings.filters)

@@ -6,7 +6,7 @@ import abc
 import csv
 import types
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -50,6 +50,9 @@ class _VirtualSubclasses(Provider):
 
     def start(self) -> None:
         self._counted = abc.get_cache_token()
+
+    def places(self) -> Iterable[Any] | None:
+        return [(abc.get_cache_token, ())]
 
     def read(self) -> Any:
         pairs = self._look()
@@ -127,13 +130,20 @@ def _forget(kind: type, gone: set[int]) -> None:
 
 
 def _dialects() -> dict[str, dict[str, Any]]:
-    return {name: _dialect(name) for name in csv.list_dialects() if name not in ("excel", "excel-tab", "unix")}
+    return {name: _dialect(name) for name in csv.list_dialects() if name not in _USUAL_DIALECTS}
 
 
 def _dialect(name: str) -> dict[str, Any]:
     dialect = csv.get_dialect(name)
     parts = ("delimiter", "doublequote", "escapechar", "lineterminator", "quotechar", "quoting", "skipinitialspace")
     return {part: getattr(dialect, part) for part in (*parts, "strict")}
+
+
+_USUAL_DIALECTS = frozenset({"excel", "excel-tab", "unix"})
+
+
+def _places_of_dialects() -> list[Any] | None:
+    return [(csv.list_dialects, ())] if _USUAL_DIALECTS.issuperset(csv.list_dialects()) else None
 
 
 def _set_dialects(wanted: dict[str, dict[str, Any]]) -> None:
@@ -157,6 +167,6 @@ class RegisteredWithPython(Library):
                 "converters": mapping("sqlite3:converters", _is_no_default),
             },
         ),
-        Settings("dialects of csv", "", {"all": Setting(_dialects, _set_dialects)}),
+        Settings("dialects of csv", "", {"all": Setting(_dialects, _set_dialects, places=_places_of_dialects)}),
         _VirtualSubclasses(),
     )
