@@ -45,6 +45,7 @@ class Fingerprinter:
         uncounted: types of objects whose attributes are not.
         bound: the classes that variables are bound to. Where not told, what refers to a class has it in it.
         again: what earlier ones have walked, to be known again. Only with `bound`.
+        unnamed: as of `VersionRecord`.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Fingerprinter:
         bound: TokenOf | None = None,
         uncounted: frozenset[type] = frozenset(),
         again: KnownAgain | None = None,
+        unnamed: bool = False,
     ) -> None:
         cache, moment = SequenceCache(sequences), table.moment or Moment()
         self._shared = Shared(
@@ -65,6 +67,7 @@ class Fingerprinter:
             census=census,
             bound=bound,
             uncounted=uncounted,
+            unnamed=unnamed,
             moment=moment,
             references=moment.references,
             resolved=moment.walkers.copy(),
@@ -171,9 +174,12 @@ def digest_of(
     census: Census | None = None,
     bound: TokenOf | None = None,
     uncounted: frozenset[type] = frozenset(),
+    unnamed: bool = False,
 ) -> Digest:
     """The digest of these variables as one co-variable; the arguments are those of `Fingerprinter`."""
-    prints = Fingerprinter(table, should_stop=should_stop, census=census, bound=bound, uncounted=uncounted)
+    prints = Fingerprinter(
+        table, should_stop=should_stop, census=census, bound=bound, uncounted=uncounted, unnamed=unnamed
+    )
     return combined_digest(objects, {name: prints.take(obj) for name, obj in objects.items()})
 
 

@@ -3,7 +3,8 @@
 A version that the present state and the target share is kept (Definition 6: comparing versions gives the same as asking
 the lowest common ancestor). One that is stored is loaded. One that is not is got back by re-running its cell on the
 versions that the cell read, which may have to be re-run in turn. All cells that made a state lie on one path: each is
-re-run once, in the order of the first run. What even that cannot give is lost, and the plan says so.
+re-run once, in the order of the first run. What even that cannot give is lost, and the plan says so. A handle of an
+engine that stays is read as it is: a re-run of its cell would make another engine.
 
 A checkpoint that somebody else may have written is only shown: its versions are neither loaded nor re-run, not as
 inputs either. Nor is a cell re-run if such a checkpoint is among its ancestors, which could have chosen its inputs.
@@ -70,7 +71,8 @@ def make_plan(
     names_there = {name for names in there for name in names}
     refused: dict[Version, str] = {}
     while True:
-        replays = _Replays(lookup, target, replay, unloadable or {}, unobtainable or {}, refused)
+        kept = {} if copied else {n: at for n, at in there.items() if here.get(n) == at}
+        replays = _Replays(lookup, target, replay, unloadable or {}, unobtainable or {}, refused, kept)
         needed, loads = replays.obtain(there, wanted)
         if not replays.refused.keys() - refused.keys():
             break
@@ -116,6 +118,7 @@ class _Replays:
 
     Args:
         target: the state to which the plan leads.
+        kept: what stays of the present one.
 
     Attributes:
         lost: versions that no re-run gives back.
@@ -130,12 +133,14 @@ class _Replays:
         unloadable: Mapping[Version, str],
         unobtainable: Mapping[Version, str],
         refused: Mapping[Version, str],
+        kept: State,
     ) -> None:
         self._lookup = lookup
         self._mode = mode
         self._unloadable = unloadable
         self._unobtainable = unobtainable
         self._target = target
+        self._kept = kept
         self._states: dict[CheckpointId | None, tuple[KnownState, References]] = {}
         self._inputs_of: dict[tuple[CheckpointId, tuple[Version, ...]], _Inputs | str] = {}
         self._given: dict[CheckpointId, tuple[Version, ...]] = {}
@@ -228,6 +233,11 @@ class _Replays:
     def _is_loadable(self, version: Version) -> bool:
         return self._record(version).stored and version not in self._unloadable and self._trusted(version)
 
+    def _is_kept_handle(self, version: Version) -> bool:
+        """Whether a re-run reads it as it is, though it is not stored."""
+        is_kept = self._kept.get(version.names) == version.checkpoint and version not in self._unloadable
+        return is_kept and bool(self._record(version).unnamed) and self._trusted(version)
+
     def _add(self, at: CheckpointId, gives: Sequence[Version]) -> str | None:
         """Adds the re-run of a cell, and of those that give its inputs. Returns why it cannot be re-run, or None.
 
@@ -314,7 +324,8 @@ class _Replays:
             return f"the inputs of its cell are not known: {before.gap.reason}"
         inputs = references.with_holders(self._inputs(at, gives))
         refusals: dict[Version, str] = {}
-        givers = self._givers(references, [each for each in inputs if not self._is_loadable(each)], refusals)
+        missing = [each for each in inputs if not (self._is_loadable(each) or self._is_kept_handle(each))]
+        givers = self._givers(references, missing, refusals)
         for version, why in refusals.items():
             return f"its cell needs {', '.join(version.names)}: {why}"
         return _Inputs(tuple(self._loads(references, set(inputs) - givers.keys())), givers)

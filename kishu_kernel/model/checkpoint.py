@@ -36,6 +36,8 @@ class VersionRecord:
         requires: tokens of the classes that it refers to, and that other versions of its state hold. In hex.
         provides: tokens of the classes that it holds, in hex -> the names that these are bound to.
         left_out: what of its objects the payload has not got. See `Payload`.
+        unnamed: a digest without what another process calls a part of it (a client, a context), since what a re-run
+            makes is called otherwise. Empty where nothing of it is called anew.
     """
 
     names: Names
@@ -49,6 +51,7 @@ class VersionRecord:
     requires: tuple[str, ...] = ()
     provides: Mapping[str, str] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
+    unnamed: Digest = NO_DIGEST
 
 
 class _Indexed:

@@ -34,7 +34,8 @@ class ReplayStep:
     Attributes:
         seconds: how long it took when it first ran.
         gives: the versions that are taken from what it leaves.
-        loads: inputs that are loaded from the store, unless an earlier step has left them as they were.
+        loads: inputs that are loaded from the store, unless an earlier step has left them as they were; and handles
+            that stay (`VersionRecord.unnamed`), which are read as they are.
         takes: its other inputs, which earlier steps give.
         in_between: those of `gives` that are for later steps only.
         side_effects: what re-running it may do to the world, a phrase each.

@@ -48,7 +48,7 @@ from kishu_kernel.session.keep_rules import KeepRules
 from kishu_kernel.session.lazy_timeline import LazyTimeline
 from kishu_kernel.session.namespace import UserNamespace
 from kishu_kernel.session.recomputation import Recomputation
-from kishu_kernel.session.records import checkpoint_of, extended_checkpoint, known_after_load, version_records
+from kishu_kernel.session.records import checkpoint_of, extended_checkpoint, known_after_loads, version_records
 from kishu_kernel.session.timeline import Timeline
 from kishu_kernel.session.write_failures import SessionSnapshot, WriteFailures
 
@@ -190,7 +190,7 @@ class Ledger:
             deleted=told.deleted,
             accessed=delta.accessed,
             inputs=delta.inputs,
-            versions=version_records(judgement, encoded, variables, run.code),
+            versions=version_records(judgement, encoded, variables, run.code, self._table),
             dropped=(*delta.dropped, *self._lost),
             population=_count_names(after),
             taken=delta.taken,
@@ -332,7 +332,7 @@ class Ledger:
             return
         encoded = [self._encoded(change, judgement, variables) for change in delta.changes]
         payloads = [each for each in encoded if isinstance(each, Payload)]
-        records = version_records(judgement, encoded, variables, checkpoint.code)
+        records = version_records(judgement, encoded, variables, checkpoint.code, self._table)
         told = self._names.modules.told(delta, variables)
         extended = extended_checkpoint(checkpoint, told, records, payloads)
         self._keep_snapshot_before(head)
@@ -408,13 +408,8 @@ class Ledger:
 
     def known_of_loaded(self, restored: RestoredObjects, reuse: CheckoutReuse) -> dict[Names, KnownCovariable]:
         """What will be known of these versions when the session has them. Changes nothing."""
-        lookup = self.timeline.lookup
-        return {
-            version.names: known_after_load(
-                lookup(version.checkpoint).record(version.names), objects, self._table, reuse.loaded_in(version)
-            )
-            for version, objects in restored.items()
-        }
+        variables = self._names.variables()
+        return known_after_loads(restored, self.timeline.lookup, self._table, variables, reuse.loaded_in)
 
     def differs(self, record: VersionRecord, objects: Mapping[str, Any]) -> bool:
         """Whether these objects have other contents than the version that was recorded."""

@@ -1,9 +1,10 @@
 """Objects that re-runs read and that somebody has: the session, or who gets what was loaded. They are lent, not copied.
 
 Law: only to a cell that left them as they were when it first ran, ended well, and had no side effects; only what is
-stored, so that it can be had again; and only what is known to be what it should be. A re-run may still change what it
-did not change then: what was lent is compared before anybody gets anything, and made anew if it is another one. Then
-the second reader, and all others, may have read what was not so: they are re-run again, on copies.
+stored, so that it can be had again; and only what is known to be what it should be. A handle of an engine is lent
+though it is not stored, and whatever else the cell does: there is to be no second engine. A re-run may still change
+what it did not change then: what was lent is compared before anybody gets anything, and made anew if it is another one.
+Then the second reader, and all others, may have read what was not so: they are re-run again, on copies.
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ class Lending:
         objects = self._owned.get(version)
         if objects is None or objects.keys() != set(names) or any(name in changed for name in names):
             return None
-        if not self._is_quiet(step):
+        if not self._is_quiet(step) and self._lookup(version.checkpoint).record(names).stored:
             return None
         if any(inputs.get(name) is not self._bound.get(name, self) for name in load.classes.values()):
             return None

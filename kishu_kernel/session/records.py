@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +10,9 @@ from kishu_kernel.detect.detector import Judgement
 from kishu_kernel.detect.fingerprint import Fingerprinter, combined_digest
 from kishu_kernel.detect.knowledge import KnownCovariable, deferred_access
 from kishu_kernel.detect.sequence_cache import CachedSequence
+from kishu_kernel.detect.walk.result import TokenOf
 from kishu_kernel.history.annotations import NO_REPLAY, cell_annotations
+from kishu_kernel.history.graph import Lookup
 from kishu_kernel.model import (
     NO_DIGEST,
     CellRun,
@@ -18,14 +20,18 @@ from kishu_kernel.model import (
     CheckpointId,
     Delta,
     Digest,
+    Names,
     Payload,
     SessionId,
     VariableInfo,
+    Version,
     VersionRecord,
 )
+from kishu_kernel.objects.codec.bound_classes import BoundClasses, recorded_tokens
 from kishu_kernel.objects.codec.pickling import NotStored
 from kishu_kernel.objects.questions import is_called_anew
 from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.objects.registry import registry
 from kishu_kernel.objects.secret_names import HIDDEN
 from kishu_kernel.objects.summaries import describe
 
@@ -83,7 +89,11 @@ def extended_checkpoint(
 
 
 def version_records(
-    judgement: Judgement, encoded: Sequence[Payload | NotStored], variables: Mapping[str, Any], code: str
+    judgement: Judgement,
+    encoded: Sequence[Payload | NotStored],
+    variables: Mapping[str, Any],
+    code: str,
+    table: ReductionTable,
 ) -> tuple[VersionRecord, ...]:
     """The records of the versions that a cell made, one for each change of the delta.
 
@@ -93,13 +103,57 @@ def version_records(
     """
     may_rerun = NO_REPLAY not in cell_annotations(code)
     return tuple(
-        _version_record(result, judgement.known[change.names], change.replayable and may_rerun, variables)
-        for change, result in zip(judgement.delta.changes, encoded, strict=True)
+        _version_record(result, judgement.known[change.names], change.replayable and may_rerun, variables, unnamed)
+        for change, result, unnamed in zip(
+            judgement.delta.changes, encoded, _unnamed(encoded, variables, table), strict=True
+        )
     )
 
 
+def _unnamed(
+    encoded: Sequence[Payload | NotStored], variables: Mapping[str, Any], table: ReductionTable
+) -> Iterator[Digest]:
+    """Of each version the digest without what another process calls a part of it; empty where there is no such part."""
+    bound = None
+    for result in encoded:
+        if isinstance(result, Payload) or not any(each.called_anew for each in registry.libraries()):
+            yield NO_DIGEST  # what is called anew is never stored
+            continue
+        bound = bound or BoundClasses(table, variables).token_of
+        prints = Fingerprinter(table, bound=bound, unnamed=True)
+        taken = {name: prints.take(variables[name]) for name in result.names}
+        is_anew = any(is_called_anew(kind) for each in taken.values() for kind in each.kinds)
+        yield combined_digest(result.names, taken) if is_anew else NO_DIGEST
+
+
+def known_after_loads(
+    restored: Mapping[Version, Mapping[str, Any]],
+    lookup: Lookup,
+    table: ReductionTable,
+    variables: Mapping[str, Any],
+    sequences_in: Callable[[Version], tuple[CachedSequence, ...]],
+) -> dict[Names, KnownCovariable]:
+    """What the detector is to know of versions that were loaded or re-run, by their names.
+
+    Args:
+        variables: as they are before these take their names.
+        sequences_in: those that were recognised, or cached, when a version was loaded.
+    """
+    records = {version: lookup(version.checkpoint).record(version.names) for version in restored}
+    now = {**variables, **{name: obj for objects in restored.values() for name, obj in objects.items()}}
+    bound = BoundClasses(table, now, recorded_tokens(records, restored)).token_of
+    return {
+        version.names: known_after_load(records[version], objects, table, bound, sequences_in(version))
+        for version, objects in restored.items()
+    }
+
+
 def known_after_load(
-    record: VersionRecord, objects: Mapping[str, Any], table: ReductionTable, sequences: tuple[CachedSequence, ...] = ()
+    record: VersionRecord,
+    objects: Mapping[str, Any],
+    table: ReductionTable,
+    bound: TokenOf,
+    sequences: tuple[CachedSequence, ...] = (),
 ) -> KnownCovariable:
     """What the detector is to know of a version that was loaded or re-run, as cheaply as possible.
 
@@ -107,11 +161,12 @@ def known_after_load(
     do not say which these are; and what another process calls otherwise when it is made anew, which is no change.
 
     Args:
+        bound: the classes that variables are bound to, now that it was loaded.
         sequences: those that were recognised, or cached, when it was loaded.
     """
     digests = {info.name: info.digest or record.digest for info in record.variables}
-    prints = Fingerprinter(table, sequences)
-    is_anew = all(is_called_anew(type(objects[name])) for name in record.names)
+    prints = Fingerprinter(table, sequences, bound=bound)
+    is_anew = bool(record.unnamed) or all(is_called_anew(type(objects[name])) for name in record.names)
     taken = [prints.take(objects[name]) for name in record.names] if record.calls or is_anew else []
     digest = record.digest
     if is_anew:
@@ -130,7 +185,11 @@ def known_after_load(
 
 
 def _version_record(
-    result: Payload | NotStored, known: KnownCovariable, replayable: bool, variables: Mapping[str, Any]
+    result: Payload | NotStored,
+    known: KnownCovariable,
+    replayable: bool,
+    variables: Mapping[str, Any],
+    unnamed: Digest,
 ) -> VersionRecord:
     alone, hidden = len(result.names) == 1, isinstance(result, NotStored) and result.secret
     seen: dict[int, VariableInfo] = {}
@@ -151,6 +210,7 @@ def _version_record(
         requires=tuple(sorted(token.hex() for token in known.requires)) if known.requires else (),
         provides={token.hex(): name for token, name in known.provides.items()} if known.provides else {},
         left_out=result.left_out if isinstance(result, Payload) else (),
+        unnamed=unnamed,
     )
 
 

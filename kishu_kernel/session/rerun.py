@@ -19,7 +19,7 @@ from kishu_kernel.errors import ReplayError
 from kishu_kernel.history.graph import UNTRUSTED, changed_names
 from kishu_kernel.model import Checkpoint, LoadStep, Names, ReplayStep, Version, VersionRecord
 from kishu_kernel.model.dataclass import dataclass
-from kishu_kernel.objects.codec.bound_classes import BoundClasses
+from kishu_kernel.objects.codec.bound_classes import BoundClasses, recorded_tokens
 from kishu_kernel.objects.codec.disarming import UnclaimedObjects
 from kishu_kernel.objects.questions import draw_others, is_called_anew
 from kishu_kernel.objects.reducers import ReductionTable
@@ -298,12 +298,7 @@ class Rerunner:
 
     def _classes_in(self, found: RestoredObjects, records: Mapping[Version, VersionRecord]) -> TokenOf:
         """The classes that others refer to: they are what the records call them, though they were made anew."""
-        held = [
-            (objects[name], token)
-            for version, objects in found.items()
-            for token, name in records[version].provides.items()
-        ]
-        return BoundClasses(self._table, {}, {id(cls): bytes.fromhex(token) for cls, token in held}).token_of
+        return BoundClasses(self._table, {}, recorded_tokens(records, found)).token_of
 
     def _can_be_compared(self, objects: Mapping[str, Any]) -> bool:
         """Whether it is seen that these have other contents than when their cell first ran (`_differs`)."""
@@ -316,13 +311,15 @@ class Rerunner:
 
         A digest that is another one must be found twice, and no set be among the objects: else it says nothing.
         """
-        if all(is_called_anew(type(obj)) for obj in objects.values()):
+        unnamed = bool(record.unnamed)
+        if not unnamed and all(is_called_anew(type(obj)) for obj in objects.values()):  # a record of before
             return False
-        first = digest_of(objects, self._table, bound=bound)
-        if first == record.digest:
+        first = digest_of(objects, self._table, bound=bound, unnamed=unnamed)
+        if first == (record.unnamed or record.digest):
             return False
         census: Census = Counter()
-        return digest_of(objects, self._table, census=census, bound=bound) == first and not census[UNORDERED]
+        again = digest_of(objects, self._table, census=census, bound=bound, unnamed=unnamed)
+        return again == first and not census[UNORDERED]
 
 
 def _inputs(step: ReplayStep) -> tuple[Version, ...]:

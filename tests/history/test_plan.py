@@ -83,6 +83,14 @@ class Graph:
         return make_plan(self.lookup, state, None if target is None else CheckpointId(target), replay, unloadable)
 
 
+def with_handle(graph: Graph, id: str, names: str) -> Graph:
+    """A version has a handle of an engine in it."""
+    node, of = graph.nodes[CheckpointId(id)], covariable(names)
+    records = [replace(each, unnamed=Digest(b"d")) if each.names == of else each for each in node.versions]
+    graph.nodes[CheckpointId(id)] = replace(node, versions=tuple(records))
+    return graph
+
+
 def covariable(text: str) -> Names:
     return tuple(sorted(text.split()))
 
@@ -93,6 +101,17 @@ def version(names: str, at: str) -> Version:
 
 def replays(plan: Plan) -> list[str]:
     return [step.checkpoint for step in plan.replay]
+
+
+def test_a_handle_that_stays_is_read_as_it_is() -> None:
+    graph = Graph().add("1", None, "!client").add("2", "1", "!kept", reads="client")
+    assert replays(graph.plan("1", "2")) == ["1", "2"]
+    with_handle(graph, "1", "client")
+    plan = graph.plan("1", "2")
+    assert (replays(plan), plan.keep) == (["2"], (version("client", "1"),))
+    assert [step.version for step in plan.replay[0].loads] == [version("client", "1")]
+    assert replays(graph.plan(None, "2")) == ["1", "2"]  # there is none to stay
+    assert replays(graph.plan("1", "2", unloadable={version("client", "1"): "it has changed"})) == ["1", "2"]
 
 
 # -- keep, load, delete ------------------------------------------------------------------------------------

@@ -20,6 +20,8 @@ DASK = (
     "client = Client(LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None))",
     "kept = da.ones((1000, 1000), chunks=500).persist()",
     "future = client.submit(sum, [1, 2]); total = future.result()",
+    "class Job:\n    pass",
+    "import time; job = Job(); job.client = client; bag = {'clients': [client]}; stamp = [client, time.time()]",
 )
 RAY = (
     "import ray",
@@ -27,6 +29,7 @@ RAY = (
     "put = ray.put([1, 2])",
     "@ray.remote(resources={'own': 0.1}, num_cpus=0)\ndef more(x):\n    return x + 1\n"
     "future = more.remote(1); total = ray.get(future)",
+    "held = {'first': put, 'others': [future], 'context': _2}",
 )
 SLOWLY = {"RAY_agent_register_timeout_ms": "120000", "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0"}
 """Ray may start on a machine that has much else to do."""
@@ -38,6 +41,7 @@ SPARK = (
     "frame = spark.createDataFrame([(1, 'a'), (2, 'b')], ['n', 's'])",
     "more = frame.withColumn('m', F.col('n') * 2).cache(); total = more.count()",
     "sent = spark.sparkContext.broadcast([7])\nparts = spark.sparkContext.parallelize([1, 2]).map(lambda n: n + 1)",
+    "held = [spark, {'frame': frame, 'views': [more]}]",
 )
 
 
@@ -68,8 +72,12 @@ def log(kernel: Kernel) -> list[Content]:
     return found[::-1]
 
 
-def wake(kernel: Kernel, begin: Any) -> tuple[Kernel, list[list[str]]]:
-    """Another kernel, in the state that this one leaves. And what the cells that are re-run for it give."""
+def wake(kernel: Kernel, begin: Any, differing: str = "") -> tuple[Kernel, list[list[str]]]:
+    """Another kernel, in the state that this one leaves. And what the cells that are re-run for it give.
+
+    Args:
+        differing: what has to be told as not the same as before.
+    """
     assert kernel.done("hibernate", timeout=60.0)["durable"]
     kernel.close()
     other = begin()
@@ -77,7 +85,8 @@ def wake(kernel: Kernel, begin: Any) -> tuple[Kernel, list[list[str]]]:
     plan = other.done("resume")["plan"]
     assert plan["lost"] == []
     assert ["total"] in [each["names"] for each in plan["load"]]
-    assert other.done("status")["warnings"] == []
+    told = [each.partition(". ")[0] for each in other.done("status")["warnings"]]
+    assert told == ([f"Re-run, and not the same as before: {differing}"] if differing else [])
     return other, [step["gives"] for step in plan["replay"]]
 
 
@@ -85,14 +94,17 @@ def wake(kernel: Kernel, begin: Any) -> tuple[Kernel, list[list[str]]]:
 def test_dask(begin: Any) -> None:
     kernel = begin()
     run_all(kernel, DASK)
-    assert not_stored(kernel) == [["client"], ["kept"], ["future"]]
-    assert sum(each["payload_bytes"] for each in log(kernel)) < 5_000  # 8 MB are there, and nowhere else
+    assert not_stored(kernel) == [["client"], ["kept"], ["future"], ["bag"], ["job"], ["stamp"]]
+    assert sum(each["payload_bytes"] for each in log(kernel)) < 10_000  # 8 MB are there, and nowhere else
     client = kernel.value("client.id")
-    kernel.done("undo", steps=2)
-    kernel.done("redo", steps=2)
+    kernel.done("undo", steps=4)
+    kernel.done("redo", steps=4)
     assert kernel.value("future.result(), client.id, client.status") == (3, client, "running")
-    other, rerun = wake(kernel, begin)
-    assert rerun == [["client"], ["kept"], ["future"]]
+    assert kernel.value("future.client is bag['clients'][0] is job.client is client")  # and there is no second one
+    other, rerun = wake(kernel, begin, differing="stamp")  # what else stands beside a client is compared
+    assert rerun == [["client"], ["kept"], ["future"], ["Job", "bag", "job", "stamp"]]
+    other.ok("print(job.client is stamp[0] is client, bag)")
+    assert log(other)[-1]["modified"] == []  # they are called otherwise, and no cell has changed them
     assert other.value("float(kept.sum().compute()), future.result(), len(client.nthreads())") == (1e6, 3, 1)
     assert other.value("{type(each).__name__ for each in kept.__dask_graph__().values()} >= {'Future'}")
     client = other.value("client.id")
@@ -101,31 +113,40 @@ def test_dask(begin: Any) -> None:
     assert other.value(
         "float(kept.sum().compute()), future.result(), client.id != {client!r}".replace("{client!r}", repr(client))
     ) == (1e6, 3, True)
+    assert other.value("bag['clients'][0] is job.client is client")
 
 
 @pytest.mark.skipif(find_spec("ray") is None, reason="ray is not installed")
 def test_ray(begin: Any) -> None:
     kernel = begin()
     run_all(kernel, RAY)
-    assert not_stored(kernel) == [["_2"], ["put"], ["future"]]
+    assert not_stored(kernel) == [["_2"], ["put"], ["future"], ["held"]]
+    kernel.done("undo", steps=2)
+    kernel.done("redo", steps=2)
+    assert kernel.value("ray.get(held['others']), held['context'] is _2") == ([2], True)
     other, rerun = wake(kernel, begin)
-    assert rerun == [["_2"], ["put"], ["future"]]
-    assert other.value("ray.get(put), ray.get(future), ray.cluster_resources()['own']") == ([1, 2], 2, 1.0)
+    assert rerun == [["_2"], ["put"], ["future"], ["held"]]
+    assert other.value("ray.get(held['first']), ray.get(future), ray.cluster_resources()['own']") == ([1, 2], 2, 1.0)
+    other.ok("print(held['others'] == [future], held['context'] is _2)")
+    assert log(other)[-1]["modified"] == []
     other.ok("ray.shutdown()")
     other.done("undo")
-    assert other.value("ray.get(put), ray.cluster_resources()['own']") == ([1, 2], 1.0)
+    assert other.value("ray.get(held['first']), ray.cluster_resources()['own']") == ([1, 2], 1.0)
 
 
 @pytest.mark.skipif(find_spec("pyspark") is None, reason="pyspark is not installed")
 def test_spark(begin: Any) -> None:
     kernel = begin()
     run_all(kernel, SPARK)
-    assert not_stored(kernel) == [["spark"], ["frame"], ["more"], ["parts"], ["sent"]]
+    assert not_stored(kernel) == [["spark"], ["frame"], ["more"], ["parts"], ["sent"], ["held"]]
     session = kernel.value("id(spark)")
-    kernel.done("undo", steps=2)
-    kernel.done("redo", steps=2)
+    kernel.done("undo", steps=3)
+    kernel.done("redo", steps=3)
     assert kernel.value("more.count(), sent.value, parts.collect(), id(spark)") == (2, [7], [2, 3], session)
+    assert kernel.value("held[0] is spark and held[1]['views'][0] is more")
     other, rerun = wake(kernel, begin)
-    assert rerun == [["spark"], ["frame"], ["more"], ["parts", "sent"]]
+    assert rerun == [["spark"], ["frame"], ["more"], ["parts", "sent"], ["held"]]
+    other.ok("print(held[0] is spark, held[1]['views'][0] is more)")
+    assert log(other)[-1]["modified"] == []
     assert other.value("[tuple(row) for row in more.collect()]") == [(1, "a", 2), (2, "b", 4)]
     assert other.value("sent.value, parts.collect(), total") == ([7], [2, 3], 2)

@@ -81,6 +81,7 @@ def full(number: int) -> Checkpoint:
                 ("ab" * 16,),
                 {"cd" * 16: "K"},
                 ("tracebacks",),
+                Digest(b"u" * 16),
             ),
         ),
         dropped=(("b",), ("c", "d")),

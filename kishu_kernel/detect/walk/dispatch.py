@@ -30,7 +30,7 @@ from kishu_kernel.detect.walk.code import (
 )
 from kishu_kernel.detect.walk.containers import walk_bytearray, walk_dict, walk_sequence, walk_set
 from kishu_kernel.detect.walk.hubs import walk_hub
-from kishu_kernel.detect.walk.opaque import walk_failed, walk_opaque
+from kishu_kernel.detect.walk.opaque import walk_called_anew, walk_failed, walk_opaque
 from kishu_kernel.detect.walk.reductions import (
     is_asked,
     is_reduced,
@@ -55,6 +55,7 @@ from kishu_kernel.objects.library_globals import version_of_class_globals
 from kishu_kernel.objects.own_modules import held_since_import
 from kishu_kernel.objects.questions import (
     exposed_memory_of,
+    is_called_anew,
     is_dynamic,
     is_fingerprint_only,
     is_hub,
@@ -97,6 +98,8 @@ class ObjectWalk(Walk):
 
     def resolve(self, kind: type, obj: Any) -> Handler:
         """How instances of a type not met before are walked."""
+        if self.shared.unnamed and is_called_anew(kind):
+            return walk_called_anew
         found = self.shared.resolved.get(kind) or self._found(kind, obj)
         for held in found[1:]:
             if id(held) not in self.static_parts:  # most types of one library's have bases and modules in common
@@ -129,7 +132,7 @@ class ObjectWalk(Walk):
     def _resolved(self, kind: type, obj: Any) -> Handler:
         if is_untraversable(kind):
             if is_fingerprint_only(kind):
-                return walk_widget
+                return walk_label if is_label_type(kind) else walk_widget
             return walk_opaque if reduction_of(kind) is None else walk_reduction
         if derives(kind, type):
             return walk_class

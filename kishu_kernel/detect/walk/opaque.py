@@ -68,6 +68,11 @@ def note_opaque(walk: Walk, kind: type) -> None:
     walk.opaque.append(kind if known else object)  # those who come later look it up, and name it
 
 
+def walk_called_anew(walk: Walk, obj: Any) -> None:
+    """What another process calls otherwise, when it is made anew: the digest knows its type only."""
+    walk.text(b"N", f"{module_name(type(obj))}:{qualified_name(type(obj))}".encode("utf-8", "surrogatepass"))
+
+
 def note_observers(walk: Walk, obj: Any) -> None:
     """Functions that an untraversable object calls: what the notebook's touch may be touched with it.
 

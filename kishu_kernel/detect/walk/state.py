@@ -61,6 +61,7 @@ class Shared:
         bound_bytes: by the id of a class that a variable is bound to, or of an enum's member: itself, what stands for
             it, and the token. Only the native loop asks.
         metaclasses: whether they run code of the notebook's when a class is looked up.
+        unnamed: what another process calls an instance is left out.
         methods: by the type that they are bound to an instance of and their function, what `Walk.is_its_parts` said.
     """
 
@@ -77,6 +78,7 @@ class Shared:
     census: Census | None = None
     uncounted: frozenset[type] = frozenset()
     bound: TokenOf | None = None
+    unnamed: bool = False
     twin: Twin = field(default_factory=chosen)
     moment: Moment = field(default_factory=Moment)
     references: dict[Any, bytes] = field(default_factory=dict)

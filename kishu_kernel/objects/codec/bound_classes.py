@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
+from kishu_kernel.model import Version, VersionRecord
 from kishu_kernel.objects.classes import derives
 from kishu_kernel.objects.codec.class_streams import ClassStreams
 from kishu_kernel.objects.reducers import ReductionTable
@@ -84,3 +85,14 @@ class BoundClasses:
     @cached_property
     def _bound(self) -> frozenset[int]:
         return frozenset(id(obj) for obj in self._variables.values() if derives(type(obj), type))
+
+
+def recorded_tokens(
+    records: Mapping[Version, VersionRecord], objects: Mapping[Version, Mapping[str, Any]]
+) -> dict[int, bytes]:
+    """The tokens of the classes that some versions hold, by their ids: what the records say, though made anew."""
+    return {
+        id(found[name]): bytes.fromhex(token)
+        for version, found in objects.items()
+        for token, name in records[version].provides.items()
+    }

@@ -31,7 +31,7 @@ class Distributed(Library):
     """
 
     untraversable = {"Client", "distributed.deploy.cluster.Cluster", "Worker", "Scheduler", "Nanny"}
-    labels = {"distributed.core.ConnectionPool"}
+    labels = {"distributed.core.ConnectionPool", "Client", "distributed.deploy.cluster.Cluster"}
     visible_state = {
         "Future": _future,
         "Client": _client,

@@ -84,7 +84,7 @@ class Spark(Library):
     """
 
     untraversable = {"SparkSession"}
-    labels = {"SparkContext"}
+    labels = {"SparkContext", "SparkSession", "DataFrame", "RDD", "Broadcast"}
     visible_state = {
         "Accumulator": lambda accumulator: (accumulator.aid, accumulator.value),
         "Broadcast": _broadcast,

@@ -36,7 +36,7 @@ class Ray(Library):
     itself would tell nothing: that is the library's own.
     """
 
-    labels = {"ray._raylet.CoreWorker"}
+    labels = {"ray._raylet.CoreWorker", "RayContext", "ClientContext", "ObjectRef"}
     visible_state = {
         "ObjectRef": lambda reference: (reference.binary(), _connection()),
         "RayContext": _context,

@@ -58,6 +58,7 @@ _VERSION_DEFAULTS: dict[str, object] = {
     "requires": (),
     "provides": {},
     "left_out": (),
+    "unnamed": "",
 }
 
 
@@ -235,6 +236,7 @@ def _version_object(version: VersionRecord) -> dict[str, object]:
         "requires": version.requires,
         "provides": dict(version.provides),
         "left_out": version.left_out,
+        "unnamed": version.unnamed.hex(),
     }
     return _without(record, _VERSION_DEFAULTS)
 
@@ -253,6 +255,7 @@ def _version_record(stored: dict[str, Any]) -> VersionRecord:
         requires=tuple(record["requires"]),
         provides=dict(record["provides"]),
         left_out=tuple(record["left_out"]),
+        unnamed=Digest(bytes.fromhex(record["unnamed"])),
     )
 
 
