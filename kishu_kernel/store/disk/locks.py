@@ -2,7 +2,8 @@
 
 Law: nobody waits for ever, and a wait can be interrupted. LMDB's own wait for its writer's lock is neither bounded nor
 interruptible, so a lock of ours is taken before it. The locks of a process end with it, however it ends.
-Neighbours: `environment` holds all three kinds; `store_files` asks whether a store is open anywhere.
+Neighbours: `environment` holds all three kinds; `store_files` asks whether a store is open anywhere; `windows_locks` is
+what Windows has in the place of `flock`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from kishu_kernel.errors import StoreError
+from kishu_kernel.store.disk.windows_locks import file_for
 
 TIMEOUT = 60.0
 """Seconds to wait for other threads or processes before giving up."""
@@ -25,13 +27,8 @@ _PAUSES = (0.0002, 0.02)
 """Seconds between two attempts: at first, and at most."""
 
 if sys.platform == "win32":
-
-    def _lock(descriptor: int, exclusive: bool) -> bool:
-        return True  # LMDB's own locks remain
-
-    def _unlock(descriptor: int) -> None:
-        pass
-
+    from kishu_kernel.store.disk.windows_locks import lock as _lock
+    from kishu_kernel.store.disk.windows_locks import unlock as _unlock
 else:
     import fcntl
 
@@ -100,14 +97,21 @@ class FileLock:
     """
 
     def __init__(self, path: Path) -> None:
-        flags = (getattr(os, name, 0) for name in ("O_RDONLY", "O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK"))
+        flags = sum(getattr(os, name, 0) for name in ("O_RDONLY", "O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK"))
         self._descriptor: int | None = None
-        if sys.platform != "win32" or path.is_file():  # Windows opens no directories
-            self._descriptor = os.open(path, sum(flags))
+        self._is_beside = sys.platform == "win32" and path.is_dir()
+        if not self._is_beside:
+            self._descriptor = os.open(path, flags)
+        else:
+            with suppress(PermissionError):  # who may only read here locks nobody out
+                self._descriptor = os.open(file_for(path), flags | os.O_CREAT, 0o600)
 
     def descriptor(self) -> int:
-        """The descriptor of what is open, whatever the path names by now. OSError after `close`, and on Windows."""
-        if self._descriptor is None:
+        """The descriptor of what is open, whatever the path names by now. OSError after `close`.
+
+        On Windows there is none of a directory, and so the same error.
+        """
+        if self._descriptor is None or self._is_beside:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         return self._descriptor
 
