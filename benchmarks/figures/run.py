@@ -25,6 +25,7 @@ BENCHMARKS = (
     "strings",
     "plots",
     "startup",
+    "wake",
     "forks",
     "graph",
     "store",
