@@ -23,15 +23,8 @@ def connected_names(prints: Mapping[str, Fingerprint]) -> list[Names]:
             parent[name] = name = parent[parent[name]]
         return name
 
-    all_names, twin = list(prints), chosen()
-    owner = twin.memo()
-    for position, name in enumerate(all_names):
-        for claimed in twin.claim(owner, prints[name].links, position) if len(all_names) > 1 else ():
-            parent[root(name)] = root(all_names[claimed])
-    for name, taken in prints.items():
-        for key in taken.hidden:
-            if (found := owner.get(key)) is not None:
-                parent[root(name)] = root(all_names[found])
+    for one, other in _sharing(prints):
+        parent[root(one)] = root(other)
     ranges = sorted((*extent, name) for name, taken in prints.items() for extent in taken.ranges)
     for one, other in _overlapping(ranges):
         parent[root(one)] = root(other)
@@ -45,6 +38,30 @@ def connected_names(prints: Mapping[str, Fingerprint]) -> list[Names]:
     for one, other in _referring_to_each_other(grouped(), prints):
         parent[root(one)] = root(other)
     return sorted(map(covariable, grouped().values()))
+
+
+_FEW = 4
+"""Variables: so many are compared with each other, and no table of all links is made."""
+
+
+def _sharing(prints: Mapping[str, Fingerprint]) -> Iterator[tuple[str, str]]:
+    """Pairs of names that share objects: as many as it takes to know who is connected with whom."""
+    all_names, twin = list(prints), chosen()
+    if len(all_names) <= _FEW:
+        for place, name in enumerate(all_names):
+            taken = prints[name]
+            for other in all_names[:place]:
+                if twin.meet(taken.links, prints[other].links):
+                    yield name, other
+        for name, taken in prints.items():
+            yield from ((name, other) for key in taken.hidden for other in all_names if key in prints[other].links)
+        return
+    owner = twin.memo()
+    for position, name in enumerate(all_names):
+        yield from ((name, all_names[claimed]) for claimed in twin.claim(owner, prints[name].links, position))
+    for name, taken in prints.items():
+        owners = (owner.get(key) for key in taken.hidden)
+        yield from ((name, all_names[found]) for found in owners if found is not None)
 
 
 def _referring_to_each_other(

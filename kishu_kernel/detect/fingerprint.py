@@ -153,6 +153,8 @@ def combined_digest(names: Iterable[str], prints: Mapping[str, Fingerprint]) -> 
         [taken] = members.values()
         return taken.digest
     twin = chosen()
+    if len(members) == 2 and not any(taken.hidden for taken in members.values()):
+        return _digest_of_two(members, twin)
     owner = twin.memo()
     parts = []
     for position, (name, taken) in enumerate(members.items()):
@@ -164,6 +166,16 @@ def combined_digest(names: Iterable[str], prints: Mapping[str, Fingerprint]) -> 
             if (found := owner.get(key)) is not None and owner_in(found)[0] != position:
                 parts.append(b"%b?%d:%d;" % (attribute, *owner_in(found)))
     parts.append(overlaps([extent for taken in members.values() for extent in taken.ranges]))
+    return digest(b"|".join(parts))
+
+
+def _digest_of_two(members: Mapping[str, Fingerprint], twin: Twin) -> Digest:
+    """The usual case, in which nothing needs to be noted of who owns what."""
+    (first, one), (second, other) = members.items()
+    parts = [first.encode() + b"=" + one.digest, second.encode() + b"=" + other.digest]
+    if joints := twin.join_two(one.links, other.links):
+        parts.append(joints)
+    parts.append(overlaps([*one.ranges, *other.ranges]))
     return digest(b"|".join(parts))
 
 

@@ -38,12 +38,17 @@ def rebound(variables: Mapping[str, Any], bindings: Mapping[str, int]) -> set[st
 
 
 def bound_among(variables: Mapping[str, Any], links: Sequence[Links]) -> Iterable[str]:
-    """The names whose very objects are among any of these links: one pass over the names, however many there are."""
+    """The names whose very objects are among any of these links: one pass over the names, or over the links."""
     if not links:
         return ()
-    together = links[0] if len(links) == 1 else _merged(links)
-    native = WALKER is not None and type(variables) is dict and type(together) is WALKER.Memo
-    found: list[str] = WALKER.bound_among(variables, together) if native else _bound_among(variables, together)
+    if len(links) > 1 and len(links) * len(variables) > sum(map(len, links)):
+        links = (_merged(links),)
+    return dict.fromkeys(name for each in links for name in _bound_in(variables, each))
+
+
+def _bound_in(variables: Mapping[str, Any], links: Links) -> list[str]:
+    native = WALKER is not None and type(variables) is dict and type(links) is WALKER.Memo
+    found: list[str] = WALKER.bound_among(variables, links) if native else _bound_among(variables, links)
     return found
 
 

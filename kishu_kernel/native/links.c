@@ -185,3 +185,112 @@ links_join(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t c
     Py_DECREF(links);
     return bytes;
 }
+
+/* -- two of them: no table is made --------------------------------------------------------------------- */
+
+static int
+take_two(PyObject *const *arguments, Py_ssize_t count, Memo **one, Memo **other)
+{
+    *one = *other = NULL;
+    if (count != 2) {
+        PyErr_SetString(PyExc_TypeError, "takes the links of two");
+        return -1;
+    }
+    *one = memo_from(arguments[0]);
+    *other = *one == NULL ? NULL : memo_from(arguments[1]);
+    if (*other == NULL) {
+        Py_CLEAR(*one);
+        return -1;
+    }
+    return 0;
+}
+
+/* meet(one, other): whether they have a link in common. */
+PyObject *
+links_meet(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t count)
+{
+    Memo *one, *other;
+    if (take_two(arguments, count, &one, &other) < 0) {
+        return NULL;
+    }
+    Memo *few = one->count <= other->count ? one : other, *many = few == one ? other : one;
+    int meet = 0;
+    for (size_t place = 0; !meet && few->mask && many->mask && place <= few->mask; place++) {
+        meet = few->slots[place].key && memo_find(many, few->slots[place].key) != NULL;
+    }
+    Py_DECREF(one);
+    Py_DECREF(other);
+    return PyBool_FromLong(meet);
+}
+
+/* Numbers of a walk leave next to nothing out, and each is there once: then each has a place, and nothing is sorted.
+ * NOT_PLAIN: it is not so.
+ */
+static int
+write_by_place(Memo *first, const Memo *second, Buffer *out)
+{
+    int64_t places = 2 * (int64_t)second->count, *firsts = PyMem_Malloc((size_t)(places + 1) * sizeof(int64_t));
+    size_t found = 0;
+    int done = firsts == NULL ? FAILED : WRITTEN;
+    for (int64_t place = 0; done == WRITTEN && place < places; place++) {
+        firsts[place] = INT64_MIN;
+    }
+    for (size_t place = 0; done == WRITTEN && second->mask && place <= second->mask; place++) {
+        Slot *slot = second->slots[place].key ? memo_find(first, second->slots[place].key) : NULL;
+        int64_t number = second->slots[place].value;
+        if (slot != NULL && (number < 0 || number >= places || firsts[number] != INT64_MIN)) {
+            done = NOT_PLAIN;
+        }
+        else if (slot != NULL) {
+            firsts[number] = slot->value;
+            found++;
+        }
+    }
+    if (done == WRITTEN && buffer_reserve(out, found * 20) < 0) {
+        done = FAILED;
+    }
+    for (int64_t number = 0; done == WRITTEN && number < places; number++) {
+        if (firsts[number] != INT64_MIN) {
+            int failed = buffer_put_number(out, out->length ? '|' : 0, number, ':') < 0 || buffer_put(out, "0>", 2) < 0 ||
+                         buffer_put_number(out, 0, firsts[number], ';') < 0;
+            done = failed ? FAILED : WRITTEN;
+        }
+    }
+    PyMem_Free(firsts);
+    return done;
+}
+
+/* join_two(first, second): as `join` of the first, and what it then says of the second. */
+PyObject *
+links_join_two(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t count)
+{
+    Memo *first, *second;
+    if (take_two(arguments, count, &first, &second) < 0) {
+        return NULL;
+    }
+    Buffer out = {0};
+    PyObject *bytes = NULL;
+    int done = first->mask ? write_by_place(first, second, &out) : WRITTEN;
+    if (done == WRITTEN) {
+        bytes = PyBytes_FromStringAndSize(out.data, (Py_ssize_t)out.length);
+    }
+    Joint *joints = done == NOT_PLAIN ? PyMem_Malloc((size_t)(second->count + 1) * sizeof(Joint)) : NULL;
+    if (joints != NULL) {
+        Py_ssize_t found = 0;
+        for (size_t place = 0; place <= second->mask; place++) {
+            Slot *slot = second->slots[place].key ? memo_find(first, second->slots[place].key) : NULL;
+            if (slot != NULL) {
+                joints[found++] = (Joint){second->slots[place].value, 0, slot->value};
+            }
+        }
+        bytes = written(joints, found);
+    }
+    else if (done != WRITTEN) {
+        PyErr_NoMemory();
+    }
+    PyMem_Free(joints);
+    buffer_free(&out);
+    Py_DECREF(first);
+    Py_DECREF(second);
+    return bytes;
+}

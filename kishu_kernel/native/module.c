@@ -33,6 +33,8 @@ static PyMethodDef functions[] = {
     {"holds", (PyCFunction)(void (*)(void))sequence_holds, METH_FASTCALL, "Whether a list holds the objects of a tuple."},
     {"claim", (PyCFunction)(void (*)(void))links_claim, METH_FASTCALL, "Who owns some of these links already."},
     {"join", (PyCFunction)(void (*)(void))links_join, METH_FASTCALL, "How these links lead to what others own."},
+    {"meet", (PyCFunction)(void (*)(void))links_meet, METH_FASTCALL, "Whether two have a link in common."},
+    {"join_two", (PyCFunction)(void (*)(void))links_join_two, METH_FASTCALL, "How the links of the second lead to those of the first."},
     {"peek", attributes_peek, METH_O, "The attributes of an instance that has no `__dict__` yet, in a new dict; else None."},
     {"untouched", attributes_untouched, METH_O, "Whether an instance has no `__dict__` yet, and to ask for it would make one."},
     {"told_state", told_state, METH_O, "What the `__getstate__` of an instance gives, where that is all of it; else None."},

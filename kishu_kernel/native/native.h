@@ -125,6 +125,8 @@ stack_push(Stack *stack, PyObject *item)
 
 PyObject *links_claim(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 PyObject *links_join(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
+PyObject *links_meet(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
+PyObject *links_join_two(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 
 /* -- digests (xxh3.c, module.c) --------------------------------------------------------------------- */
 

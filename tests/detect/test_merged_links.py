@@ -35,7 +35,9 @@ def test_links_are_merged_alike(sizes: list[int], spread: int, negative: bool, s
         owners, others = twin.memo(), twin.memo()
         joints = [twin.join(owners, twin.memo(links), place) for place, links in enumerate(found)]
         claims = [twin.claim(others, twin.memo(links), place) for place, links in enumerate(found)]
-        merged.append((joints, claims, [owners.get(key) for key in ids], [others.get(key) for key in ids]))
+        first, last = twin.memo(found[0]), twin.memo(found[-1])
+        pair = twin.join_two(first, last), twin.meet(first, last)
+        merged.append((joints, claims, pair, [owners.get(key) for key in ids], [others.get(key) for key in ids]))
     assert merged[0] == merged[1]
 
 

@@ -61,6 +61,19 @@ def join(owners: dict[int, int], links: Links, position: int) -> bytes:
     return b"|".join(b"%d:%d>%d;" % joint[2:] for joint in sorted(joints))
 
 
+def meet(one: Links, other: Links) -> bool:
+    """Whether they have a link in common."""
+    few, many = (one, other) if len(one) <= len(other) else (other, one)
+    return any(key in many for key, _ in few.items())
+
+
+def join_two(first: Links, second: Links) -> bytes:
+    """What `join` says of the second, where the first one owns its links, and nobody else anything."""
+    owners: dict[int, int] = {}
+    join(owners, first, 0)
+    return join(owners, second, 1)
+
+
 def owner_in(found: int) -> tuple[int, int]:
     """What `join` notes of an owner: its position, and its number for the object."""
     return found >> _NUMBER_BITS, (found & ((1 << _NUMBER_BITS) - 1)) - _HALF
@@ -86,13 +99,15 @@ class Twin:
     stack: Callable[[], Any]
     claim: Callable[[Any, Links, int], set[int]]
     join: Callable[[Any, Links, int], bytes]
+    meet: Callable[[Links, Links], bool]
+    join_two: Callable[[Links, Links], bytes]
     run: Callable[[Any, Any, list[Any] | None, type[BaseException]], None] | None
     small: Callable[[Any, dict[type, Any], Any], tuple[bytes, Links] | None] | None = None
     content: Callable[[list[Any] | tuple[Any, ...]], bytes | None] = lambda items: None
     holds: Callable[[tuple[Any, ...], list[Any]], bool] | None = None
 
 
-PURE = Twin(Parts, dict, list, claim, join, None)
+PURE = Twin(Parts, dict, list, claim, join, meet, join_two, None)
 
 NATIVE = (
     None
@@ -103,6 +118,8 @@ NATIVE = (
         WALKER.Stack,
         WALKER.claim,
         WALKER.join,
+        WALKER.meet,
+        WALKER.join_two,
         WALKER.run,
         WALKER.small,
         WALKER.content,
