@@ -15,6 +15,7 @@ from kishu_kernel.detect.connections import connected_names
 from kishu_kernel.detect.fingerprint import Fingerprinter, combined_digest, digest_of_few
 from kishu_kernel.detect.knowledge import Knowledge, KnowledgeSnapshot, KnownCovariable, known_covariable
 from kishu_kernel.detect.known_again import KnownAgain
+from kishu_kernel.detect.sequence_cache import CachedSequence
 from kishu_kernel.detect.walk.result import Fingerprint, TokenOf
 from kishu_kernel.model import NOTHING, Access, Change, Delta, Digest, Names
 from kishu_kernel.model.dataclass import dataclass, replace
@@ -169,10 +170,11 @@ class Detector:
 
     def adopt(self, judgement: Judgement) -> None:
         """Makes a judgement the new knowledge."""
-        for names in judgement.delta.dropped:
-            self._knowledge.remove(names)
-        for names, known in judgement.known.items():
-            self._knowledge.add(names, known)
+        with self._knowledge.sequences_let_go():
+            for names in judgement.delta.dropped:
+                self._knowledge.remove(names)
+            for names, known in judgement.known.items():
+                self._knowledge.add(names, known)
         self._knowledge.bindings.update(judgement.bindings)
         self._accesses, self._current = judgement.accesses, judgement.current
 
@@ -277,6 +279,11 @@ class Detector:
     def names_reached(self, access: Access) -> frozenset[str]:
         """Known names that code with this access may touch. Nothing is fingerprinted."""
         return self._known_names_search().closure(access).union(*self._knowledge.with_current)
+
+    def sequences_of(self, now: KnownCovariable, names: Names) -> tuple[CachedSequence, ...]:
+        """The long sequences of a co-variable, and those of what its names were before this judgement."""
+        before = {id(known): known for known in map(self._knowledge.of, names) if known is not None}
+        return tuple(each for known in (now, *before.values()) for each in known.sequences)
 
     def release_sequences(self, access: Access) -> None:
         """Stops keeping alive what code with this access may free. Called before the code runs."""

@@ -5,7 +5,8 @@ Neighbours: `detector` reads and writes it, `candidates` reads it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from contextlib import contextmanager
 
 from kishu_kernel.detect.access import code_access
 from kishu_kernel.detect.fingerprint import combined_digest
@@ -133,6 +134,16 @@ class Knowledge:
     def sequences(self) -> Iterable[CachedSequence]:
         """The long sequences in all co-variables."""
         return (each for known in self.special.values() for each in known.sequences)
+
+    @contextmanager
+    def sequences_let_go(self) -> Iterator[None]:
+        """What is known no more afterwards keeps nothing alive: snapshots may hold it until all is written."""
+        before = tuple(self.sequences) if self.special else ()
+        yield
+        kept = set(map(id, self.sequences)) if before else ()
+        for each in before:
+            if id(each) not in kept:
+                each.release_without_owners()
 
     @property
     def class_holders(self) -> dict[bytes, str]:

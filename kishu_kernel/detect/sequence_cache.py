@@ -235,7 +235,8 @@ def array_lookup(sequences: Iterable[CachedSequence]) -> Callable[[Any], tuple[b
 
 def kept_tuples(sequences: Iterable[CachedSequence]) -> tuple[tuple[Any, ...], ...]:
     """The tuples in which these sequences keep the objects of lists and dictionaries alive."""
-    return tuple([objects for each in sequences if type(objects := each.objects) is tuple])
+    kept = {id(each.objects): each.objects for each in sequences}  # none twice: who counts references goes by it
+    return tuple([objects for objects in kept.values() if type(objects) is tuple])
 
 
 def _recognises_nothing(array: Any) -> None:

@@ -135,3 +135,13 @@ sequence_holds(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize
                memcmp(((PyTupleObject *)arguments[0])->ob_item, ((PyListObject *)arguments[1])->ob_item, size) == 0;
     return PyBool_FromLong(same);
 }
+
+/* untrack(tuple): no collection is to go through a tuple of nothing but plain atoms, as the first one that does would find. */
+PyObject *
+sequence_untrack(PyObject *Py_UNUSED(module), PyObject *items)
+{
+    if (PyTuple_CheckExact(items) && PyObject_GC_IsTracked(items)) {
+        PyObject_GC_UnTrack(items);
+    }
+    Py_RETURN_NONE;
+}

@@ -31,6 +31,7 @@ static PyMethodDef functions[] = {
     {"small", (PyCFunction)(void (*)(void))walk_small, METH_FASTCALL, "The walk of a few containers of atoms; else None."},
     {"content", sequence_content, METH_O, "How a long sequence of plain atoms is written; else None."},
     {"holds", (PyCFunction)(void (*)(void))sequence_holds, METH_FASTCALL, "Whether a list holds the objects of a tuple."},
+    {"untrack", (PyCFunction)sequence_untrack, METH_O, "A tuple of plain atoms: the collector need not look at it."},
     {"claim", (PyCFunction)(void (*)(void))links_claim, METH_FASTCALL, "Who owns some of these links already."},
     {"join", (PyCFunction)(void (*)(void))links_join, METH_FASTCALL, "How these links lead to what others own."},
     {"meet", (PyCFunction)(void (*)(void))links_meet, METH_FASTCALL, "Whether two have a link in common."},

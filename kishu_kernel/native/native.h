@@ -206,6 +206,7 @@ int write_set(Buffer *out, Buffer *scratch, PyObject *set);
 
 PyObject *sequence_content(PyObject *module, PyObject *items); /* long_sequences.c */
 PyObject *sequence_holds(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
+PyObject *sequence_untrack(PyObject *module, PyObject *items);
 
 /* -- the loop (walk.c, kinds.c) --------------------------------------------------------------------- */
 

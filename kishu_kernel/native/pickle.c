@@ -22,29 +22,41 @@ static int save(Pickling *p, PyObject *obj);
         }                  \
     } while (0)
 
-/* A kept tuple that may hold the same objects as a container of this size, of which this is the first; or NULL. It must be
- * nobody's but the keeper's: then each of its places accounts for a reference, and no other way leads there.
+#define KEPT_MOST 4
+
+typedef struct {
+    PyObject *tuples[KEPT_MOST];
+    int count;
+} Kept;
+
+/* Kept tuples that may hold what a container of this size holds, of which this is the first, or held when they were made. Each
+ * must be nobody's but the keeper's: then each of its places accounts for a reference, and no other way leads there.
  */
-static PyObject *
+static Kept
 kept_like(Pickling *p, Py_ssize_t size, PyObject *first)
 {
-    for (Py_ssize_t place = 0; p->kept != NULL && place < PyTuple_GET_SIZE(p->kept); place++) {
-        PyObject *kept = PyTuple_GET_ITEM(p->kept, place);
-        if (PyTuple_GET_SIZE(kept) == size && size && PyTuple_GET_ITEM(kept, 0) == first && Py_REFCNT(kept) == 2) {
-            return kept;
+    Kept found = {.count = 0};
+    Py_ssize_t kept = p->kept == NULL || size < LONG_SEQUENCE ? 0 : PyTuple_GET_SIZE(p->kept);
+    for (Py_ssize_t place = 0; place < kept && found.count < KEPT_MOST; place++) {
+        PyObject *tuple = PyTuple_GET_ITEM(p->kept, place);
+        if (PyTuple_GET_SIZE(tuple) && PyTuple_GET_ITEM(tuple, 0) == first && Py_REFCNT(tuple) == 2) {
+            found.tuples[found.count++] = tuple;
         }
     }
-    return NULL;
+    return found;
 }
 
-/* An item of a container, at a place where `kept` may hold the same one. */
+/* An item of a container, at a place where some of `kept` may hold the same one. */
 static inline int
-save_item(Pickling *p, PyObject *item, PyObject *kept, Py_ssize_t place)
+save_item(Pickling *p, PyObject *item, const Kept *kept, Py_ssize_t place)
 {
-    if (kept == NULL || PyTuple_GET_ITEM(kept, place) != item || !(PyUnicode_CheckExact(item) || PyBytes_CheckExact(item))) {
+    if (kept->count == 0 || !(PyUnicode_CheckExact(item) || PyBytes_CheckExact(item))) {
         return save(p, item);
     }
-    p->expected = 2;
+    for (int number = 0; number < kept->count; number++) {
+        PyObject *tuple = kept->tuples[number];
+        p->expected += place < PyTuple_GET_SIZE(tuple) && PyTuple_GET_ITEM(tuple, place) == item;
+    }
     int done = save(p, item);
     p->expected = 1;
     return done;
@@ -54,7 +66,7 @@ static int
 save_list(Pickling *p, PyObject *list)
 {
     Py_ssize_t size = PyList_GET_SIZE(list);
-    PyObject *kept = size ? kept_like(p, size, PyList_GET_ITEM(list, 0)) : NULL;
+    Kept kept = kept_like(p, size, size ? PyList_GET_ITEM(list, 0) : NULL);
     TRY(put_code(p, EMPTY_LIST));
     TRY(memoize(p, list));
     if (size == 1) {
@@ -68,7 +80,7 @@ save_list(Pickling *p, PyObject *list)
             if (place + AHEAD < size) {
                 fetch(PyList_GET_ITEM(list, place + AHEAD));
             }
-            TRY(save_item(p, PyList_GET_ITEM(list, place), kept, place));
+            TRY(save_item(p, PyList_GET_ITEM(list, place), &kept, place));
         }
         TRY(put_code(p, APPENDS));
     }
@@ -114,7 +126,7 @@ save_pairs(Pickling *p, PyObject *dict)
         TRY(save(p, value));
         return put_code(p, SETITEM);
     }
-    PyObject *kept_keys = NULL, *kept_values = NULL;
+    Kept kept_keys = {.count = 0}, kept_values = {.count = 0};
     if (p->kept != NULL && PyDict_Next(dict, &place, &key, &value)) {
         kept_keys = kept_like(p, size, key);
         kept_values = kept_like(p, size, value);
@@ -125,8 +137,8 @@ save_pairs(Pickling *p, PyObject *dict)
         batch = 0;
         TRY(put_code(p, MARK));
         while (batch < BATCH && PyDict_Next(dict, &place, &key, &value)) {
-            TRY(save_item(p, key, kept_keys, number));
-            TRY(save_item(p, value, kept_values, number++));
+            TRY(save_item(p, key, &kept_keys, number));
+            TRY(save_item(p, value, &kept_values, number++));
             batch++;
         }
         TRY(put_code(p, SETITEMS));

@@ -249,7 +249,7 @@ class Ledger:
         if refusal:
             return NotStored(change.names, refusal, self._rules.secret_in(change.names, variables) is not None)
         known, opaque = judgement.known[change.names], judgement.opaque[change.names]
-        recognised, kept = array_lookup(known.sequences), kept_tuples(known.sequences)
+        recognised, kept = array_lookup(known.sequences), kept_tuples(self._detector.sequences_of(known, change.names))
         encoded = encode(change.names, variables, self._table, opaque, recognised, known.requires, kept)
         if isinstance(encoded, NotStored) and (held := self._names.modules.by_reference(change.names, variables)):
             encoded = encode(change.names, held, self._table)

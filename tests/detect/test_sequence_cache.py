@@ -162,6 +162,21 @@ def test_objects_are_let_go_with_the_variable() -> None:
     assert sys.getrefcount(witness) == free
 
 
+def test_a_snapshot_of_what_was_known_keeps_no_objects_alive() -> None:
+    """The writer may need it for long, and the user does not hold what it is of any more."""
+    items = texts()
+    gone = items[5]
+    free = sys.getrefcount(gone) - 1
+    detector = Detector(TABLE)
+    detector.adopt(detector.judge(EVERYTHING, {"x": items}))
+    before = detector.snapshot()
+    del items[5]
+    detector.adopt(detector.judge(EVERYTHING, {"x": items}))
+    assert sys.getrefcount(gone) == free
+    detector.restore(before)
+    assert detector.judge(EVERYTHING, {"x": items}).delta.changes
+
+
 def test_without_room_nothing_is_kept_alive() -> None:
     objects = tuple(texts())
     key = key_of_tuple(objects)

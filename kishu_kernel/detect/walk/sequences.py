@@ -26,8 +26,12 @@ def write_if_plain(walk: Walk, items: list[Any] | tuple[Any, ...]) -> bool:
             return True
     if not walk.kinds(items[:: len(items) // SAMPLE]) <= PLAIN:  # not to be copied for nothing
         return False
-    items = tuple(items)  # nothing can change it between its key and its content
-    return write_cached(walk, key_of_tuple(items), items)
+    copy = tuple(items)  # nothing can change it between its key and its content
+    if not write_cached(walk, key_of_tuple(copy), copy):
+        return False
+    if copy is not items and walk.twin.untrack is not None:
+        walk.twin.untrack(copy)
+    return True
 
 
 def write_cached(walk: Walk, key: bytes, objects: Any, owner: Any = None, copy_on_write: bool = False) -> bool:

@@ -92,6 +92,7 @@ class Twin:
         small: the digest and the links of a few containers of atoms; None for what is more. None: `run` does it.
         content: how a long sequence of plain atoms is written, which nobody changes meanwhile; None: `sequences` knows.
         holds: whether a list holds the objects of a tuple; None: that is not asked.
+        untrack: tells the collector that a tuple holds nothing but plain atoms; None: it finds that out itself.
     """
 
     parts: Callable[[], Any]
@@ -105,6 +106,7 @@ class Twin:
     small: Callable[[Any, dict[type, Any], Any], tuple[bytes, Links] | None] | None = None
     content: Callable[[list[Any] | tuple[Any, ...]], bytes | None] = lambda items: None
     holds: Callable[[tuple[Any, ...], list[Any]], bool] | None = None
+    untrack: Callable[[tuple[Any, ...]], None] | None = None
 
 
 PURE = Twin(Parts, dict, list, claim, join, meet, join_two, None)
@@ -124,6 +126,7 @@ NATIVE = (
         WALKER.small,
         WALKER.content,
         WALKER.holds,
+        WALKER.untrack,
     )
 )
 """None where there is none, or it is not wanted."""

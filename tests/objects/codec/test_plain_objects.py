@@ -167,7 +167,7 @@ def test_what_is_kept_to_be_known_again_changes_nothing() -> None:
     texts = [f"{number} é" for number in range(3000)]
     twice = [*texts[:1500], *texts[:1500]]
     users = tuple(texts)
-    own = [f"own {number}" for number in range(20)], [str(number).encode() for number in range(20)]
+    own = [f"own {number}" for number in range(2100)], [str(number).encode() for number in range(2100)]
     keys = dict(zip(*own, strict=True))
     objects = {"x": texts, "y": twice, "z": [texts, users], "keys": keys, "again": [keys, own[0]], "own": [*own[1]]}
     holder = [(*texts,), (*twice,), users, (*own[0],), (*own[1],)]
@@ -182,6 +182,12 @@ def test_what_is_kept_to_be_known_again_changes_nothing() -> None:
     _, met = WALKER.pickle({"x": alone}, {}, tuple(holder))
     assert len(usual) >= 3000
     assert len(met) < 20  # those of one digit, which Python has once
+    alone += ["new", alone[2000]]
+    alone[1] = "another"
+    holder.append((*alone,))  # beside what it was before
+    stream, met = WALKER.pickle({"x": alone}, {}, tuple(holder))
+    assert stream == pickle.dumps({"x": alone}, 5)
+    assert len(met) < 20
 
 
 def test_what_is_large_is_not_copied_once_more() -> None:
