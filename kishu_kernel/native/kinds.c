@@ -86,6 +86,7 @@ kinds_free(Kinds *kinds)
             forget_names(kind);
             Py_XDECREF(kind->handler);
             Py_XDECREF(kind->reference);
+            Py_XDECREF(kind->rule);
             Py_XDECREF(kind->beginning);
             Py_DECREF(kind->kind);
             PyMem_Free(kind);

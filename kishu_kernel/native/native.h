@@ -219,6 +219,7 @@ typedef struct {
     char told;           /* 1: a pickler's usual way tells an instance wholly; 2: and it is a value; 3, 4: its reduction does */
     char state;          /* its own `__getstate__` tells an instance */
     char is_array, is_function, is_member, is_scalar;
+    PyObject *rule;      /* by which instances come apart, of which the table tells; NULL: the table is asked */
     PyObject *beginning; /* bytes: how a number of NumPy's begins its text; None: it is for Python; NULL: not asked yet */
     PyObject **names;    /* of the last instance; strong references */
     Py_ssize_t names_count;
@@ -239,6 +240,7 @@ int kind_put_names(Kind *kind, Buffer *out, Buffer *scratch, PyObject *const *na
 PyObject *told_state(PyObject *module, PyObject *obj); /* states.c */
 PyObject *state_told_by(PyObject *obj, PyObject **left);
 PyObject *hidden_not_told_by(PyObject *module, PyObject *const *arguments, Py_ssize_t count); /* hidden.c */
+PyObject *reduction_by_rule(PyObject *obj, PyObject *rule); /* rules.c; NULL without an error: the rule says nothing of it */
 int states_begin(void);
 int functions_begin(void);
 

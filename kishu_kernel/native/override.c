@@ -112,12 +112,16 @@ by_state(Override *self, PyObject *obj)
 }
 
 static PyObject *
-by_library(Override *self, PyObject *obj)
+by_library(Override *self, PyObject *obj, PyObject *rule)
 {
     Attributes found;
     int alone = attributes_read(obj, &found) > 0 && !found.shared;
     Py_XDECREF(found.dict);
-    PyObject *reduction = alone ? PyObject_CallOneArg(self->reduce, obj) : NULL;
+    PyObject *reduction = alone && rule != NULL ? reduction_by_rule(obj, rule) : NULL;
+    if (reduction == NULL) {
+        PyErr_Clear();
+        reduction = alone ? PyObject_CallOneArg(self->reduce, obj) : NULL;
+    }
     if (reduction == Py_NotImplemented) {
         Py_CLEAR(reduction);
     }
@@ -226,10 +230,11 @@ by_parts(Override *self, PyObject *obj)
     return found;
 }
 
-/* The number of a type; -1: an error. */
+/* The number of a type; -1: an error. A library's may be a rule, by which it comes apart: borrowed. */
 static long
-way_of(Override *self, PyTypeObject *kind)
+way_of(Override *self, PyTypeObject *kind, PyObject **rule)
 {
+    *rule = NULL;
     PyObject *way = PyDict_GetItemWithError(self->kinds, (PyObject *)kind);
     if (way == NULL) {
         way = PyErr_Occurred() ? NULL : PyObject_CallOneArg(self->learn, (PyObject *)kind);
@@ -238,6 +243,10 @@ way_of(Override *self, PyTypeObject *kind)
             return -1;
         }
         Py_DECREF(way); /* the dictionary holds it */
+    }
+    if (PyTuple_Check(way)) {
+        *rule = way;
+        return LIBRARY;
     }
     return PyLong_AsLong(way);
 }
@@ -257,13 +266,14 @@ answer(Override *self, PyObject *obj)
     if (PyDict_GET_SIZE(self->by_place) || !runs_nothing(kind)) {
         return NULL;
     }
-    long way = way_of(self, kind);
+    PyObject *rule;
+    long way = way_of(self, kind, &rule);
     if (way == PASS) {
         return Py_NewRef(Py_NotImplemented);
     }
     return way == ATTRIBUTES ? by_attributes(obj)
            : way == STATE    ? by_state(self, obj)
-           : way == LIBRARY  ? by_library(self, obj)
+           : way == LIBRARY  ? by_library(self, obj, rule)
            : way == ARRAY    ? by_memory(self, obj)
            : way == METHOD   ? by_parts(self, obj)
            : way == HELD     ? if_held_alone(obj)

@@ -8,9 +8,13 @@ enum { MODULE_ATTRIBUTE = 2, MAKE_INSTANCE = 3, MAKE_DERIVED = 4, MAKERS = 5 }; 
 
 /* What the table gives, or a pickler: a new reference; NULL: an error. */
 static PyObject *
-reduction_of(Loop *loop, PyObject *obj)
+reduction_of(Loop *loop, PyObject *obj, PyObject *rule)
 {
-    PyObject *reduced = PyObject_CallMethod(loop->reducer, "reduce", "(O)", obj);
+    PyObject *reduced = rule == NULL ? NULL : reduction_by_rule(obj, rule);
+    if (reduced == NULL) {
+        PyErr_Clear();
+        reduced = PyObject_CallMethod(loop->reducer, "reduce", "(O)", obj);
+    }
     if (reduced == Py_NotImplemented) {
         Py_SETREF(reduced, PyObject_CallMethod(loop->reducer, "as_pickle_does", "(O)", obj));
     }
@@ -19,9 +23,9 @@ reduction_of(Loop *loop, PyObject *obj)
 
 /* A list of what was made, which the walk keeps: the id of a freed one would name another. */
 static PyObject *
-taken_apart(Loop *loop, PyObject *obj, int by_table)
+taken_apart(Loop *loop, PyObject *obj, int by_table, PyObject *rule)
 {
-    PyObject *reduced = by_table ? reduction_of(loop, obj) : PyObject_CallMethod(obj, "__reduce_ex__", "i", 5);
+    PyObject *reduced = by_table ? reduction_of(loop, obj, rule) : PyObject_CallMethod(obj, "__reduce_ex__", "i", 5);
     PyObject *children = reduced == NULL || !PyTuple_CheckExact(reduced) ? NULL : PySequence_List(reduced);
     Py_XDECREF(reduced);
     for (Py_ssize_t place = 3; children != NULL && place < 5 && place < PyList_GET_SIZE(children); place++) {
@@ -135,7 +139,7 @@ visit_told(Loop *loop, PyObject *obj, Kind *kind)
     int told = kind->told, by_table = told >= BY_TABLE;
     Buffer *out = &loop->parts->buffer;
     int alone = !by_table ? 1 : PyTuple_GET_SIZE(loop->makers) != MAKERS ? 0 : is_alone(obj, kind->kind);
-    PyObject *children = alone > 0 ? taken_apart(loop, obj, by_table) : NULL;
+    PyObject *children = alone > 0 ? taken_apart(loop, obj, by_table, kind->rule) : NULL;
     int unlinked = alone > 0 && is_usable(loop, children, told) > 0 ? is_unlinked(loop, obj, children, told) : -1;
     if (unlinked < 0) {
         Py_XDECREF(children);

@@ -69,6 +69,14 @@ find_handler(Loop *loop, Kind *kind, PyObject *obj)
     }
     kind->simple = (char)(!readable ? 0 : found == loop->simple ? 1 : found == loop->simple_value ? 2 : 0);
     kind->told = (char)(counted ? 0 : found == loop->told ? 1 : found == loop->told_value ? 2 : found == loop->reduced ? 3 : found == loop->reduced_value ? 4 : 0);
+    if (kind->told > 2) {
+        PyObject *rule = PyObject_CallMethod(loop->walk, "rule_of", "O", type);
+        if (rule == NULL) {
+            return -1;
+        }
+        Py_XSETREF(kind->rule, rule == Py_None ? NULL : Py_NewRef(rule));
+        Py_DECREF(rule);
+    }
     kind->state = (char)(readable && found == loop->by_state);
     kind->is_array = found == loop->array;
     kind->is_function = found == loop->function && kind->kind == &PyFunction_Type;

@@ -64,6 +64,7 @@ from kishu_kernel.objects.left_out import reduction_with_left_out, ways_in_pytho
 from kishu_kernel.objects.library import LEFT_OUT, HeldOutsideError, Library, Reduce, Reduction, WithMemo
 from kishu_kernel.objects.library_globals import module_attribute_name, module_attribute_names
 from kishu_kernel.objects.moment import Moment, Unchanged, is_registered
+from kishu_kernel.objects.native_rules import with_rule_of
 from kishu_kernel.objects.notebook_classes import notebook_reduction_of
 from kishu_kernel.objects.own_modules import held_since_import, original_place, place_since_import
 from kishu_kernel.objects.questions import (
@@ -233,8 +234,7 @@ class Reducer:
         return self._by_kind(obj)
 
     def _by_kind(self, obj: Any) -> Reduction:
-        entry = self.entry(type(obj))
-        return NotImplemented if entry is None else entry(self, obj)
+        return NotImplemented if (entry := self.entry(type(obj))) is None else entry(self, obj)
 
     def entry(self, kind: type) -> Entry | None:
         """As of the table, asked once."""
@@ -436,7 +436,7 @@ def _entry_for(way: Reduce | WithMemo, *, held_or: bool = False, said: bool = Fa
                 reducer.table.refusals.note(obj, error)
             raise
 
-    return take_apart
+    return take_apart if held_or else with_rule_of(way, take_apart)
 
 
 _ENTRIES: dict[type, Entry] = {

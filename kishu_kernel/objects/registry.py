@@ -33,6 +33,7 @@ from kishu_kernel.objects.classes import (
 from kishu_kernel.objects.installed import entry_points, modules_of
 from kishu_kernel.objects.libraries import standard
 from kishu_kernel.objects.library import REGISTERING_ONCE, SETS, TABLES, Library, WithMemo
+from kishu_kernel.objects.native_rules import with_rule_of
 from kishu_kernel.process.audit_hook import allowed_in_process, allowed_on_this_thread
 from kishu_kernel.process.interrupts import uninterrupted
 from kishu_kernel.process.native import type_version
@@ -367,7 +368,7 @@ class Registry:
                     raise TypeError(f"{type(error).__name__}: {error}") from error
                 raise UnknownError from error
 
-        return guarded
+        return with_rule_of(answer, guarded)
 
     def _complain(self, whose: str, error: BaseException) -> None:
         self.tell_once(whose, _WORDS.format(whose, f"{type(error).__name__}: {error}"))

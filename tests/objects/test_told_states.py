@@ -27,6 +27,7 @@ from kishu_kernel.model import Payload
 from kishu_kernel.objects import hidden_links
 from kishu_kernel.objects.codec import pickling, usual_instances
 from kishu_kernel.objects.codec.pickling import encode
+from kishu_kernel.objects.libraries import matplotlib as matplotlib_file
 from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.process import native
 
@@ -205,6 +206,27 @@ def test_a_registry_of_callbacks_is_asked_again_when_its_class_tells_something_e
     own_way = kind.__getstate__
     monkeypatch.setattr(kind, "__getstate__", lambda self: {**own_way(self), "told": 1})
     assert usual == twice != _told_of(Fingerprinter(TABLE).take(line))[0]
+
+
+def test_registries_without_callbacks_come_apart_natively(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As their own way and Python's have it, whatever else they hold; one with callbacks is asked."""
+    figure = _figure()
+    told = Fingerprinter(TABLE).take(figure).digest
+    asked: list[Any] = []
+    whole = matplotlib_file._state_without_callbacks
+    monkeypatch.setattr(
+        matplotlib_file, "_state_without_callbacks", lambda registry: asked.append(registry) or whole(registry)
+    )
+    assert Fingerprinter(TABLE).take(figure).digest == told
+    assert isinstance(encode(("figure",), {"figure": figure}, TABLE), Payload)
+    assert all(each.callbacks for each in asked)
+    registry = figure.axes[0].lines[0]._callbacks
+    registry.new = 1
+    changed = Fingerprinter(TABLE).take(figure).digest
+    stream = encode(("registry",), {"registry": registry}, TABLE)
+    monkeypatch.setattr(matplotlib_file, "_NO_CALLBACKS", None)
+    assert told != changed == Fingerprinter(TABLE).take(figure).digest
+    assert stream == encode(("registry",), {"registry": registry}, TABLE)
 
 
 def test_the_stream_is_the_same(value: Any, monkeypatch: pytest.MonkeyPatch) -> None:

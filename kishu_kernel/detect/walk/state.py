@@ -21,7 +21,8 @@ from kishu_kernel.objects.arrays import dtype_of_all
 from kishu_kernel.objects.classes import active_metaclasses_exist, has_active_metaclass
 from kishu_kernel.objects.hidden_links import hidden_among, ids_of, leads_to
 from kishu_kernel.objects.moment import Moment
-from kishu_kernel.objects.own_modules import is_tracked
+from kishu_kernel.objects.native_rules import Rule, rule_of
+from kishu_kernel.objects.own_modules import held_since_import, is_tracked
 from kishu_kernel.objects.questions import is_hub
 from kishu_kernel.objects.reducers import Reducer, ReductionTable
 from kishu_kernel.process.memory import overlaps
@@ -374,6 +375,10 @@ class Walk:
         except Exception:
             return False
         return make is types.MethodType and function is method.__func__ and owner is method.__self__
+
+    def rule_of(self, kind: type) -> Rule | None:
+        """By which the native module takes instances apart that go by the table."""
+        return None if held_since_import else rule_of(self.reducer.entry(kind), kind)
 
     def token_of(self, cls: type) -> bytes | None:
         """The token of a class that a variable is bound to, if that is not where this walk began."""

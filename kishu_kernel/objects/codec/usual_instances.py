@@ -16,6 +16,7 @@ from kishu_kernel.objects.arrays import array_type, is_array_type
 from kishu_kernel.objects.attribute_dicts import ALONE, by_attributes, is_plain, place_of
 from kishu_kernel.objects.classes import is_users_own
 from kishu_kernel.objects.codec.shared_memory import Segment
+from kishu_kernel.objects.native_rules import Rule, rule_of
 from kishu_kernel.objects.own_modules import held_since_import
 from kishu_kernel.objects.rebuild.arrays import load_array
 from kishu_kernel.objects.reducers import Reducer
@@ -95,14 +96,14 @@ def natively(reducer: Reducer, override: Override, noted: Noted, met: set[int]) 
     if WALKER is None:
         return override
 
-    def way_of(kind: type) -> int:
+    def way_of(kind: type) -> int | Rule:
         met.add(id(kind))
         entry = reducer.entry(kind)  # forgets what lasts no longer
         way: int | None = reducer.table.ways.get(kind)
         if way is None:
             way = found_way_of(kind, entry)
             reducer.table.ways.put(kind, way)
-        return way
+        return (rule_of(entry, kind) if way == _LIBRARY else None) or way
 
     def found_way_of(kind: type, entry: Any) -> int:
         if kind is types.MethodType:

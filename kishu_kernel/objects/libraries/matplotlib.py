@@ -20,6 +20,7 @@ from kishu_kernel.objects.classes import derives, seen_attributes
 from kishu_kernel.objects.library import Library, Reduction
 from kishu_kernel.objects.library_globals import ModuleAttribute
 from kishu_kernel.objects.live_objects import live_objects
+from kishu_kernel.objects.native_rules import Rule, with_rule
 from kishu_kernel.objects.registrations import Registrations, mapping
 from kishu_kernel.objects.shell_objects import running_shell
 
@@ -47,6 +48,12 @@ def _colormap(colormap: Any) -> Reduction:
     return NotImplemented
 
 
+def _rule_without_callbacks(kind: type) -> Rule | None:
+    own = getattr(sys.modules.get("matplotlib.cbook"), "CallbackRegistry", None)
+    return _NO_CALLBACKS if kind is own and kind.__getstate__ is _without_callbacks.own_way else None
+
+
+@with_rule(_rule_without_callbacks)
 def _callbacks(registry: Any) -> Reduction:
     # Its own reduction takes a number from a counter, so that no two are alike.
     if type(registry).__getstate__ is _without_callbacks.own_way and (state := _state_without_callbacks(registry)):
@@ -87,6 +94,7 @@ def _state_without_callbacks(registry: Any) -> dict[str, Any]:
 
 
 _without_callbacks = _WithoutCallbacks()
+_NO_CALLBACKS = Rule("callbacks", {"callbacks": {}, "_func_cid_map": None, "_cid_gen": 0}, "_cid_gen")
 
 
 def _settings() -> dict[str, Any]:
