@@ -70,7 +70,7 @@ class Fingerprinter:
             unnamed=unnamed,
             moment=moment,
             references=moment.references,
-            resolved=moment.walkers.copy(),
+            resolved={} if unnamed else moment.walkers.copy(),  # they say who walks what is called anew, too
         )
         self._again = again
         self._without_bound: Shared | None = None
