@@ -153,9 +153,7 @@ def _manifest_digests(key: bytes, value: bytes) -> set[Any]:
 
 
 def _stores_less(key: bytes, value: bytes, holdings: Holdings) -> bool:
-    """Whether a record says that something is not stored which the remote has."""
+    """Whether a record says that something is not stored which the remote has, or had: it may come back."""
     checkpoint = validated_checkpoint(key, schema.without_signature(value))
-    return any(
-        not each.stored and ("versions", schema.key_in_checkpoint(each.names, key)) in holdings.rows
-        for each in checkpoint.versions
-    )
+    rows = {("versions", schema.key_in_checkpoint(each.names, key)) for each in checkpoint.versions if not each.stored}
+    return not rows.isdisjoint(holdings.rows) or not rows.isdisjoint(holdings.dropped)

@@ -244,3 +244,20 @@ def test_clocks_that_are_wrong_lose_nothing(tmp_path: Path) -> None:
 def test_what_is_told_of_an_empty_place(remote: Objects) -> None:
     with pytest.raises(RemoteError, match="there is no history at"):
         collect(remote, grace=timedelta())
+
+
+def test_what_one_has_dropped_here_comes_again_from_another(here: Path, tmp_path: Path, remote: Objects) -> None:
+    there = tmp_path / "there"
+    clone(remote, there)
+    all_that_may(remote, **AT_ONCE)
+    store = LmdbStore(here)
+    store.collect([Version(("x",), checkpoint_id(2))], reason="it was dropped to save space")
+    store.close()
+    push(here, remote, needed=needed_by)
+    name(there, "after all", 2)
+    push(there, remote, needed=needed_by)
+    clone(remote, tmp_path / "third")
+    assert with_values(tmp_path / "third") == {2, 6}
+    store = LmdbStore(tmp_path / "third")
+    assert all(each.stored for each in store.checkpoint(checkpoint_id(2)).versions)
+    store.close()
