@@ -173,7 +173,9 @@ class LmdbStore:
                 continue
             value = signatures.signed("versions", key, schema.encode_manifest(manifest))
             txn.put(key, value, db=self._tables["versions"])
-            written += len(value) + sum(added.pop(digest, 0) for digest in manifest.digests)
+            written += len(value)
+            for digest in manifest.digests:
+                written += added.pop(digest, 0)
         kept = commit.checkpoint
         if lost:
             kept = torn_reads.without_payloads(kept, lost)

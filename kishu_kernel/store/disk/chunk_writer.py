@@ -89,7 +89,7 @@ class ChunkWriter:
             self._removals = _removals(txn, self._environment)
         for number, payload in enumerate(self._payloads):
             self._manifests.append(split_payload(payload, self._add))
-            if not any(map(is_live, payload.buffers)):
+            if not payload.buffers or not any(map(is_live, payload.buffers)):
                 continue
             self._keep_new()  # live memory is copied before it is hashed a second time
             if not torn_reads.is_unchanged(payload, self._manifests[number]):

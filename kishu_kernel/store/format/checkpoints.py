@@ -224,21 +224,29 @@ def _blobs(texts: dict[str, str]) -> dict[str, bytes]:
 
 
 def _version_object(version: VersionRecord) -> dict[str, object]:
-    record = {
-        "names": version.names,
-        "digest": version.digest.hex(),
-        "size": version.size,
-        "stored": version.stored,
-        "reason": version.reason,
-        "replayable": version.replayable,
-        "variables": [_info_array(info) for info in version.variables],
-        "calls": version.calls,
-        "requires": version.requires,
-        "provides": dict(version.provides),
-        "left_out": version.left_out,
-        "unnamed": version.unnamed.hex(),
-    }
-    return _without(record, _VERSION_DEFAULTS)
+    """Without the fields that are as in `_VERSION_DEFAULTS`. Written out, since there may be thousands of versions."""
+    record: dict[str, object] = {"names": version.names, "digest": version.digest.hex()}
+    if version.size:
+        record["size"] = version.size
+    if not version.stored:
+        record["stored"] = version.stored
+    if version.reason is not None:
+        record["reason"] = version.reason
+    if not version.replayable:
+        record["replayable"] = version.replayable
+    if version.variables:
+        record["variables"] = [_info_array(info) for info in version.variables]
+    if version.calls:
+        record["calls"] = version.calls
+    if version.requires:
+        record["requires"] = version.requires
+    if version.provides:
+        record["provides"] = dict(version.provides)
+    if version.left_out:
+        record["left_out"] = version.left_out
+    if version.unnamed:
+        record["unnamed"] = version.unnamed.hex()
+    return record
 
 
 def _version_record(stored: dict[str, Any]) -> VersionRecord:

@@ -86,7 +86,7 @@ def split_payload(payload: Payload, on_chunk: OnChunk) -> Manifest:
     Returns:
         The manifest, which names the chunks.
     """
-    stream, seams = _split_stream(memoryview(payload.stream), on_chunk)
+    stream, seams = _split_stream(memoryview(payload.stream), sha256(payload.stream), on_chunk)
     buffers = []
     for buffer in payload.buffers:
         data = flat_bytes(buffer.data)
@@ -94,9 +94,7 @@ def split_payload(payload: Payload, on_chunk: OnChunk) -> Manifest:
         # memory that changes between the two digests is not stored: see `torn_reads`
         buffers.append(piece._replace(sha256=sha256(data)) if 0 < data.nbytes <= SHA256_LIMIT else piece)
     made = schema.encode_made(payload.made_by).short
-    return Manifest(
-        payload.names, payload.codec, stream._replace(sha256=sha256(payload.stream)), tuple(buffers), seams, made
-    )
+    return Manifest(payload.names, payload.codec, stream, tuple(buffers), seams, made)
 
 
 def buffer_chunks(buffer: Buffer, data: memoryview) -> Iterator[memoryview]:
@@ -115,13 +113,17 @@ def buffer_chunks(buffer: Buffer, data: memoryview) -> Iterator[memoryview]:
         yield zeros(stop - start) if untouched else data[start:stop]
 
 
-def _split_stream(stream: memoryview, on_chunk: OnChunk) -> tuple[Piece, Piece]:
+def _split_stream(stream: memoryview, sha: bytes, on_chunk: OnChunk) -> tuple[Piece, Piece]:
     if stream.nbytes <= UNCUT_SIZE:
-        return _piece([stream] if stream.nbytes else [], False, on_chunk), NO_PIECE
+        digests = (digest(stream),) if stream.nbytes else ()
+        for each in digests:
+            on_chunk(Chunk(each, stream))
+        return Piece(stream.nbytes, False, digests, sha), NO_PIECE
     spans, seams = separate_seams(stream)
     body = _piece(content_chunks(stream[start:stop] for start, stop in spans), False, on_chunk)
     view = memoryview(seams)
-    return body, _piece((view[start:stop] for start, stop in fixed_spans(0, len(seams))), False, on_chunk)
+    cut = (view[start:stop] for start, stop in fixed_spans(0, len(seams)))
+    return body._replace(sha256=sha), _piece(cut, False, on_chunk)
 
 
 def _piece(

@@ -50,7 +50,8 @@ from __future__ import annotations
 import base64
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import xxhash
@@ -170,7 +171,7 @@ def version_key(version: Version) -> bytes:
 
 def key_in_checkpoint(names: Names, checkpoint: bytes) -> bytes:
     """The same, where the key of the checkpoint is at hand."""
-    key = xxhash.xxh3_128_digest(dump_json(names)) + checkpoint
+    key = xxhash.xxh3_128_digest(_names_text(names)) + checkpoint
     assert len(key) == DIGEST_SIZE + ID_SIZE
     return key
 
@@ -288,6 +289,8 @@ class Manifest(NamedTuple):
     @property
     def digests(self) -> set[Digest]:
         """The digests of all chunks that it names."""
+        if not self.buffers and not self.seams.digests:  # as of nearly all
+            return set(self.stream.digests)
         return {digest for piece in self.pieces for digest in piece.digests}
 
 
@@ -302,19 +305,20 @@ def encode_manifest(manifest: Manifest) -> bytes:
                          no "codec" is "cloudpickle", no "buffers" is none, no "seams" is none
         4 + n   16 bytes per chunk: the stream's, then the buffers', in order, then the seams'
     """
-    header: dict[str, object] = {"names": manifest.names, "stream": _shape(manifest.stream)}
+    text = [b'{"names":', _names_text(manifest.names), b',"stream":', _shape(manifest.stream)]
     if manifest.codec != "cloudpickle":
-        header["codec"] = manifest.codec
+        text += b',"codec":', dump_json(manifest.codec)
     if manifest.buffers:
-        header["buffers"] = [_shape(piece) for piece in manifest.buffers]
+        text.append(b',"buffers":[%b]' % b",".join(map(_shape, manifest.buffers)))
     if manifest.seams.nbytes:
-        header["seams"] = _shape(manifest.seams)
+        text += b',"seams":', _shape(manifest.seams)
     if manifest.made:
-        header["made"] = manifest.made
-    text = dump_json(header)
-    digests = b"".join(digest for piece in manifest.pieces for digest in piece.digests)
-    assert len(digests) == DIGEST_SIZE * sum(len(piece.digests) for piece in manifest.pieces)
-    return _HEADER.pack(len(text)) + text + digests
+        text += b',"made":', dump_json(manifest.made)
+    text.append(b"}")
+    header = b"".join(text)
+    digests = b"".join([digest for piece in manifest.pieces for digest in piece.digests])
+    assert len(digests) == DIGEST_SIZE * sum([len(piece.digests) for piece in manifest.pieces])
+    return _HEADER.pack(len(header)) + header + digests
 
 
 def decode_manifest(data: bytes) -> Manifest:
@@ -346,9 +350,15 @@ def decode_manifest(data: bytes) -> Manifest:
         raise LoadError(f"a manifest in the store is damaged ({error!r})") from error
 
 
-def _shape(piece: Piece) -> tuple[int | str, ...]:
-    sha256 = (piece.sha256.hex(),) if piece.sha256 else ()
-    return piece.nbytes, len(piece.digests), int(piece.direct), *sha256
+def _shape(piece: Piece) -> bytes:
+    sha256 = b',"%b"' % piece.sha256.hex().encode() if piece.sha256 else b""
+    return b"[%d,%d,%d%b]" % (piece.nbytes, len(piece.digests), piece.direct, sha256)
+
+
+@lru_cache(maxsize=4096)
+def _names_text(names: Names) -> bytes:
+    """As JSON. They stand in the key and in the manifest of each version that they have."""
+    return dump_json(names)
 
 
 # --- JSON
@@ -357,7 +367,7 @@ def _shape(piece: Piece) -> tuple[int | str, ...]:
 def dump_json(value: object) -> bytes:
     """A value as JSON, as it is stored. StoreError where it cannot be encoded."""
     try:
-        text = _ENCODER.encode(value)
+        text = _encoded(value)
     except (ValueError, RecursionError) as error:
         raise StoreError(f"the record of a state cannot be written as JSON ({error})") from error
     return text.encode("utf-8", "surrogatepass")
@@ -368,7 +378,18 @@ def _plain(value: object) -> str:
     return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)
 
 
-_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_plain)
+def _encoder() -> Callable[[object], str]:
+    """One encoder for all values: `JSONEncoder` makes one for each, which takes longer than to encode a small one."""
+    usual = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_plain)
+    make: Any = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return usual.encode
+    # What holds itself is too deep.
+    encode = make(None, _plain, json.encoder.encode_basestring, None, ":", ",", False, False, True)
+    return lambda value: "".join(encode(value, 0))
+
+
+_encoded = _encoder()
 
 
 def load_json(data: bytes) -> Any:
