@@ -147,3 +147,34 @@ def test_copies(made: dict[str, Any]) -> None:
     assert dataclasses.replace(value, a=5) == made["Derived"](5, "x")
     assert dataclasses.asdict(made["Record"](1, [value]))["xs"][0]["b"] == "x"
     assert [each.name for each in dataclasses.fields(made["Derived"])] == ["a", "b", "c", "d", "hidden", "e"]
+
+
+@pytest.mark.parametrize("decorator", [dataclasses.dataclass, light.dataclass])
+def test_what_is_kept_of_the_fields_is_there_for_whoever_asks(decorator: Decorator) -> None:
+    @decorator(frozen=True)
+    class Base:
+        a: int = 1
+        b: list[int] = dataclasses.field(default_factory=list, metadata={"unit": "m"})
+
+    asked = dataclasses.fields(Base)  # of the base before the other is made
+
+    @decorator(frozen=True, slots=True)
+    class Other(Base):
+        a: int = 2
+        c: int = 3
+
+    plain = type("Plain", (Other,), {})  # no data class of its own
+    assert [(each.name, each.type, each.default) for each in asked][0] == ("a", "int", 1)
+    assert asked[1].metadata == {"unit": "m"}
+    assert dataclasses.is_dataclass(plain)
+    assert [(each.name, each.default) for each in dataclasses.fields(plain(b=[4]))][::2] == [("a", 2), ("c", 3)]
+    assert dataclasses.asdict(plain(b=[4])) == {"a": 2, "b": [4], "c": 3}
+    assert (Base.a, Other(b=[]).a, dataclasses.fields(Base)[0].default) == (1, 2, 1)
+    assert Base.__match_args__ == ("a", "b")  # type: ignore[attr-defined]
+    with pytest.raises(TypeError, match="unexpected keyword argument"):
+        plain(d=1)
+
+
+def test_what_is_no_field_is_refused() -> None:
+    with pytest.raises(TypeError, match="knows fields alone"):
+        light.dataclass(type("Odd", (), {"__annotations__": {"a": "ClassVar[int]"}}))
