@@ -33,7 +33,7 @@ Two more are raised and caught inside one room: `process.audit_hook.ForbiddenSid
 
 Each has a `hint`, one sentence on what to do instead: that of its class, or of the error reply that it was raised for.
 
-An object of the user's that cannot be pickled is a result (`objects.codec.pickling.NotStored`), not an exception.
+An object of the user's that cannot be pickled is a result (`model.NotStored`), not an exception.
 """
 
 from __future__ import annotations

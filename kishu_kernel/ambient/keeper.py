@@ -23,9 +23,9 @@ from kishu_kernel.model import Access, Checkpoint, CheckpointId, Lost, Payload, 
 from kishu_kernel.model.dataclass import dataclass, field
 from kishu_kernel.objects.ambient_settings import referred_modules
 from kishu_kernel.objects.ambient_state import LEFT_ALONE, PartlyWrittenError, Provider, differs
-from kishu_kernel.objects.codec.pickling import decode, encode
+from kishu_kernel.objects.codec.encoding import encode
 from kishu_kernel.objects.live_objects import can_be_imported, live_objects
-from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.objects.registry import registry
 from kishu_kernel.process.python_gc import collector_paused
 
@@ -388,6 +388,8 @@ class AmbientState:
         return stream if len(stream) <= LARGEST_OBJECT else b""
 
     def _object_of(self, stream: bytes) -> Any:
+        from kishu_kernel.objects.codec.pickling import decode
+
         try:
             return decode(_Blob(("object",), stream), self._table.namespace, live=self._table)["object"]
         except LoadError as error:
@@ -401,6 +403,8 @@ class AmbientState:
         self, lookup: Lookup, checkpoint: Checkpoint, name: str, blobs: Mapping[str, bytes] | None = None
     ) -> Any:
         """A value of a checkpoint that can be written now. LoadError, which says why, where there is none."""
+        from kishu_kernel.objects.codec.pickling import decode
+
         if not checkpoint.trusted:
             raise LoadError(UNTRUSTED)
         blob = (checkpoint.ambient if blobs is None else blobs)[name]

@@ -34,7 +34,7 @@ from kishu_kernel.objects.classes import (
     qualified_name,
 )
 from kishu_kernel.objects.questions import is_scalar, text_of
-from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.objects.short_texts import WIDTH, short_text
 from kishu_kernel.objects.summaries import describe
 

@@ -8,7 +8,8 @@ keeps what is compared with.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
-from typing import Any, Protocol
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
 
 from kishu_kernel.detect.candidates import NO_MODULES, Candidates, CandidateSearch, OwnModules
 from kishu_kernel.detect.connections import connected_names
@@ -21,8 +22,10 @@ from kishu_kernel.model import NOTHING, Access, Change, Delta, Digest, Names
 from kishu_kernel.model.dataclass import dataclass, replace
 from kishu_kernel.objects.classes import derives
 from kishu_kernel.objects.questions import current_objects, is_untraversable
-from kishu_kernel.objects.reducers import ReductionTable
-from kishu_kernel.objects.whole_classes import WholeClasses
+from kishu_kernel.objects.reduction_table import ReductionTable
+
+if TYPE_CHECKING:  # imported when the first object is walked
+    from kishu_kernel.objects.whole_classes import WholeClasses
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,6 @@ class Detector:
         self._table = table
         self._bound_classes = bound_classes
         self._modules = modules
-        self._whole = WholeClasses(table)
         self._knowledge = Knowledge()
         self._again = KnownAgain(table)
         self._classes: TokenOf | None = None
@@ -92,6 +94,16 @@ class Detector:
         """How often current objects had been asked for when the last judgement was adopted."""
         self._current: frozenset[int] | None = None
         """And their ids; None: there was no judgement yet."""
+
+    @cached_property
+    def _whole(self) -> WholeClasses:
+        from kishu_kernel.objects.whole_classes import WholeClasses
+
+        return WholeClasses(self._table)
+
+    def _doubtful(self, kinds: Set[type]) -> frozenset[type] | None:
+        """As of `WholeClasses`; of nothing but plain values nobody has to ask."""
+        return self._whole.doubtful(kinds) if kinds else frozenset()
 
     # -- after a cell ----------------------------------------------------------------------------
 
@@ -159,7 +171,7 @@ class Detector:
         )
 
     def _known(self, names: Names, prints: Mapping[str, Fingerprint], current: Set[int]) -> KnownCovariable:
-        return known_covariable(names, prints, current, self._whole.doubtful)
+        return known_covariable(names, prints, current, self._doubtful)
 
     def _current_objects(self, contained: bool) -> tuple[frozenset[int], frozenset[int], Mapping[object, int | None]]:
         """Ids of what calls into libraries may touch, those that nobody has asked for, and how often others were."""

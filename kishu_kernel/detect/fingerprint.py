@@ -19,20 +19,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from kishu_kernel.detect.atoms import ATOMS, digest
 from kishu_kernel.detect.known_again import KnownAgain
 from kishu_kernel.detect.sequence_cache import CachedSequence, SequenceCache
-from kishu_kernel.detect.walk.dispatch import ObjectWalk
 from kishu_kernel.detect.walk.result import Census, Fingerprint, TokenOf
-from kishu_kernel.detect.walk.state import Shared
 from kishu_kernel.detect.walk.twins import Links, Twin, chosen, owner_in
 from kishu_kernel.model import Digest
 from kishu_kernel.objects.classes import derives
-from kishu_kernel.objects.moment import Moment
-from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.process.memory import overlaps
+
+if TYPE_CHECKING:  # imported when the first object is walked: plain values never are
+    from kishu_kernel.detect.walk.state import Shared
 
 
 class Fingerprinter:
@@ -59,23 +60,35 @@ class Fingerprinter:
         again: KnownAgain | None = None,
         unnamed: bool = False,
     ) -> None:
-        cache, moment = SequenceCache(sequences), table.moment or Moment()
-        self._shared = Shared(
-            table,
-            sequence_cache=cache,
-            should_stop=should_stop,
-            census=census,
-            bound=bound,
-            uncounted=uncounted,
-            unnamed=unnamed,
-            moment=moment,
-            references=moment.references,
-            resolved={} if unnamed else moment.walkers.copy(),  # they say who walks what is called anew, too
-        )
+        self._table, self._twin = table, chosen()
+        self._sequences, self._should_stop = sequences, should_stop
+        self._census, self._bound, self._uncounted = census, bound, uncounted
+        self._moment, self._unnamed = table.moment, unnamed
         self._again = again
         self._without_bound: Shared | None = None
         self._taken: dict[int, tuple[Any, Fingerprint]] = {}
         """Of objects that are no atoms, by their ids: several variables may be bound to one."""
+
+    @cached_property
+    def _shared(self) -> Shared:
+        """What the walks share; nothing but plain values, and there are none."""
+        from kishu_kernel.detect.walk.state import Shared
+        from kishu_kernel.objects.moment import Moment
+
+        moment = self._moment or Moment()
+        return Shared(
+            self._table,
+            sequence_cache=SequenceCache(self._sequences),
+            should_stop=self._should_stop,
+            census=self._census,
+            bound=self._bound,
+            uncounted=self._uncounted,
+            unnamed=self._unnamed,
+            twin=self._twin,
+            moment=moment,
+            references=moment.references,
+            resolved={} if self._unnamed else moment.walkers.copy(),  # they say who walks what is called anew, too
+        )
 
     def take(self, obj: Any) -> Fingerprint:
         """The fingerprint of what is reachable from `obj`. Never raises for what the user's objects do."""
@@ -92,10 +105,10 @@ class Fingerprinter:
         return None if taken.opaque or taken.ranges else taken.digest
 
     def _walked(self, obj: Any) -> Fingerprint:
-        few = _few(obj, self._shared.twin, self._shared.table) if self._shared.census is None else None
+        few = _few(obj, self._twin, self._table) if self._census is None else None
         if few is not None:
             return Fingerprint(Digest(few[0]), few[1])
-        bound = self._shared.bound
+        bound = self._bound
         if self._again is None or bound is None:
             found, _ = self._walk(obj)
         else:
@@ -104,6 +117,8 @@ class Fingerprinter:
 
     def _walk(self, obj: Any) -> tuple[Fingerprint, bool]:
         """The fingerprint, and whether a reduction hid something."""
+        from kishu_kernel.detect.walk.dispatch import ObjectWalk
+
         walk = ObjectWalk(self._shared)
         found = walk.run(obj)
         if found.opaque and found.classes:  # re-run it comes with a class of its own: they are one co-variable

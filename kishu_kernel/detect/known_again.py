@@ -34,11 +34,9 @@ from kishu_kernel.objects.classes import (
     is_users_own,
     module_contents,
 )
-from kishu_kernel.objects.code_reductions import is_module_dict
 from kishu_kernel.objects.lasting_answers import state_of_ways
 from kishu_kernel.objects.library_globals import version_of_class_globals
 from kishu_kernel.objects.moment import Unchanged
-from kishu_kernel.objects.notebook_classes import notebook_reduction_of
 from kishu_kernel.objects.questions import (
     class_reduction_of,
     library_reduction_of_users_class,
@@ -46,7 +44,7 @@ from kishu_kernel.objects.questions import (
     refusal_of,
     version_of_globals,
 )
-from kishu_kernel.objects.reducers import Reducer, ReductionTable
+from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.process.native import shape_of
 
 _OFTEN = 32
@@ -218,7 +216,10 @@ class KnownAgain:
         return shown
 
     def _goes_by_attributes(self, kind: type) -> bool:
-        if self._table.entry(kind) in (None, Reducer._held):
+        from kishu_kernel.objects.notebook_classes import notebook_reduction_of
+        from kishu_kernel.objects.reducers import Reducer, entry_of
+
+        if entry_of(self._table, kind) in (None, Reducer._held):
             return has_usual_ways(kind, enum.Enum if derives(kind, enum.Enum) else object)
         said = refusal_of(kind) or library_reduction_of_users_class(kind) or reduction_of(kind)
         return said is None and is_users_own(kind) and notebook_reduction_of(kind, self._table.namespace) is not None
@@ -255,6 +256,8 @@ def _is_in_class(function: Any) -> bool:
 
 def _goes_by_parts(function: Any) -> bool:
     """Whether a function with other globals than the notebook's was made inside a module's code."""
+    from kishu_kernel.objects.code_reductions import is_module_dict
+
     module = function.__globals__.get("__name__")
     inside = "<locals>" in function.__qualname__ or function.__module__ == "__main__"
     return inside and is_module_dict(module, function.__globals__)

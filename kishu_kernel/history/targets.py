@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from difflib import get_close_matches
 
 from kishu_kernel.errors import AmbiguousTargetError, RequestError, UnknownTargetError
 from kishu_kernel.history.graph import Lookup, ancestry
@@ -103,6 +102,8 @@ def resolve(
 
 def closest(meant: str, names: Iterable[str]) -> str | None:
     """The name that is most similar, capitals or not; None if none is similar."""
+    from difflib import get_close_matches
+
     folded = {name.casefold(): name for name in names}
     found = get_close_matches(meant.casefold(), folded, 1)
     return folded[found[0]] if found else None

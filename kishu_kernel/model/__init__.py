@@ -30,7 +30,7 @@ from kishu_kernel.model.identity import (
     package_of_marker,
 )
 from kishu_kernel.model.notebook import DOCUMENT, CellType, NotebookCell
-from kishu_kernel.model.payload import Buffer, CodecName, Payload
+from kishu_kernel.model.payload import Buffer, CodecName, NotStored, Payload
 from kishu_kernel.model.plan import (
     CheckoutOptions,
     LoadStep,
@@ -66,6 +66,7 @@ __all__ = [
     "LoadStep",
     "Lost",
     "Names",
+    "NotStored",
     "NotebookCell",
     "Outcome",
     "Payload",

@@ -54,3 +54,16 @@ class Payload:
         """Bytes before chunking and compression."""
         beside = sum(buffer.data.nbytes for buffer in self.buffers) if self.buffers else 0
         return len(self.stream) + beside
+
+
+@dataclass(frozen=True, slots=True)
+class NotStored:
+    """Why a co-variable has no payload.
+
+    Attributes:
+        secret: it is not shown either.
+    """
+
+    names: Names
+    reason: str
+    secret: bool = False

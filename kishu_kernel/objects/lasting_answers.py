@@ -25,7 +25,7 @@ from kishu_kernel.objects.classes import derives, is_users_own, mro_of
 from kishu_kernel.objects.library_globals import version_of_class_globals
 from kishu_kernel.objects.moment import Moment
 from kishu_kernel.objects.own_modules import held_since_import, tracked_modules
-from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.objects.registry import registry
 from kishu_kernel.process.code_origins import is_users_module
 from kishu_kernel.process.native import WALKER, dict_version

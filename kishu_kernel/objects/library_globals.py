@@ -13,7 +13,6 @@ from typing import Any
 
 from kishu_kernel.objects.classes import contents_of, module_contents, module_name, mro_of
 from kishu_kernel.objects.own_modules import is_of_tracked, tracked_modules
-from kishu_kernel.objects.rebuild.code import module_attribute
 from kishu_kernel.process.native import WALKER, dict_version, type_version
 
 _BY_REFERENCE = (
@@ -35,6 +34,8 @@ class ModuleAttribute:
         self._where = module, name
 
     def __reduce__(self) -> Any:
+        from kishu_kernel.objects.rebuild.code import module_attribute
+
         return module_attribute, self._where
 
 

@@ -28,8 +28,8 @@ from kishu_kernel.objects.classes import (
     mro_of,
     qualified_name,
 )
+from kishu_kernel.objects.module_originals import ABSENT, module_originals
 from kishu_kernel.objects.module_sources import NO_CONSTANT, SourceFacts, source_facts
-from kishu_kernel.objects.rebuild.code import ABSENT, module_originals
 from kishu_kernel.process.code_origins import is_users_module
 
 tracked_modules: set[str] = set()

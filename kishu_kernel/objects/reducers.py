@@ -25,7 +25,6 @@ import io
 import sys
 import time
 import types
-import weakref
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
 from operator import methodcaller
@@ -38,7 +37,6 @@ import cloudpickle.cloudpickle as _cloud
 from kishu_kernel.objects.attribute_dicts import ALONE, by_attributes, makes_anew, place_of, with_shared_attributes
 from kishu_kernel.objects.class_reductions import SKELETONS, goes_by_name, reduction_of_class, reduction_of_method
 from kishu_kernel.objects.class_shape import reduction_by_class_shape, refusal_of_proxy, refusal_of_swig
-from kishu_kernel.objects.class_tokens import ClassTokens
 from kishu_kernel.objects.classes import (
     PICKLING_WAYS,
     derives,
@@ -59,11 +57,10 @@ from kishu_kernel.objects.code_reductions import (
 from kishu_kernel.objects.dict_views import reduction_of_proxy, reduction_of_view
 from kishu_kernel.objects.function_caches import reduction_of_cached
 from kishu_kernel.objects.hidden_links import HiddenLinks, hidden_among, hidden_attributes, state_of_type
-from kishu_kernel.objects.lasting_references import LastingReferences
 from kishu_kernel.objects.left_out import reduction_with_left_out, ways_in_python
 from kishu_kernel.objects.library import LEFT_OUT, HeldOutsideError, Library, Reduce, Reduction, WithMemo
 from kishu_kernel.objects.library_globals import module_attribute_name, module_attribute_names
-from kishu_kernel.objects.moment import Moment, Unchanged, is_registered
+from kishu_kernel.objects.moment import Moment, is_registered
 from kishu_kernel.objects.native_rules import with_rule_of
 from kishu_kernel.objects.notebook_classes import notebook_reduction_of
 from kishu_kernel.objects.own_modules import held_since_import, original_place, place_since_import
@@ -80,116 +77,14 @@ from kishu_kernel.objects.questions import (
     visible_reduction,
 )
 from kishu_kernel.objects.rebuild.code import module_attribute, module_original
-from kishu_kernel.objects.refusals import Refusals
+from kishu_kernel.objects.reduction_table import Entry, ReductionTable
 from kishu_kernel.objects.registry import Entry as LibraryEntry
-from kishu_kernel.objects.registry import UnknownError, registry
+from kishu_kernel.objects.registry import UnknownError
 from kishu_kernel.objects.told_states import is_told_by_state
-from kishu_kernel.process.native import type_version, untouched
+from kishu_kernel.process.native import untouched
 
 HANGS = 1.0
 """Seconds after which a reduction that the user interrupts is taken to be what hung."""
-
-Entry = Callable[["Reducer", Any], Reduction]
-
-
-class ReductionTable:
-    """What is known of each type, worked out once.
-
-    Args:
-        namespace: the live namespace of the notebook; functions whose globals it is are the notebook's.
-
-    Attributes:
-        class_tokens: under which tokens classes of the notebook are stored apart.
-        moment: the one that lasts now; None: nobody says that no code of the user's runs.
-        lasting, ways, lasting_references: who walks, stores instances, what for what goes by its name; refused: none.
-    """
-
-    def __init__(self, namespace: dict[str, Any]) -> None:
-        self.namespace = namespace
-        self._entries: weakref.WeakKeyDictionary[type, tuple[int, Entry | None]] = weakref.WeakKeyDictionary()
-        self._generation = registry.generation
-        self.refused = weakref.WeakSet[type]()
-        self._hiding, self._told_by_state = weakref.WeakSet[type](), weakref.WeakSet[type]()
-        self.refusals, self.class_tokens = Refusals(), ClassTokens()
-        self.moment: Moment | None = None
-        self.lasting, self._usual, self.ways = Unchanged(), Unchanged(), Unchanged()
-        self.lasting_references = LastingReferences()
-
-    def entry(self, kind: type) -> Entry | None:
-        """Our own reduction for this type, or None."""
-        if self._generation != registry.generation:  # another library is known
-            for each in (self._entries, self._hiding, self._told_by_state, self.lasting, self._usual, self.ways):
-                each.clear()
-            self._generation = registry.generation
-        version, (known, found) = type_version(kind), self._entries.get(kind, (0, None))
-        if version and known == version:
-            return found
-        if self._usual.get(kind):
-            return None
-        for each in (self._hiding, self._told_by_state):
-            each.discard(kind)
-        found = self._find(kind)
-        if found is None and is_users_own(kind):
-            self._usual.put(kind, True)
-        elif version:  # else nobody tells when it is changed
-            self._entries[kind] = version, found
-        return found
-
-    def hides(self, kind: type) -> bool:
-        """Instances are taken apart by code of a library's, or of Python's, which may hide what attributes show."""
-        self.entry(kind)  # finds that out, too
-        return kind in self._hiding or derives(kind, BaseException)
-
-    def is_told_by_state(self, kind: type) -> bool:
-        """What `told_state` gives of instances, where it gives anything, is what their entry gives."""
-        self.entry(kind)  # finds that out, too
-        return kind in self._told_by_state
-
-    def refuse(self, kind: type) -> None:
-        """Instances of this type are not stored from here on."""
-        self.refused.add(kind)
-        self._told_by_state.discard(kind)
-        for each in (self._entries, self.lasting, self._usual, self.ways):
-            each.pop(kind, None)
-
-    def _find(self, kind: type) -> Entry | None:
-        if kind in self.refused:
-            return Reducer._refuse
-        if kind in _ENTRIES:
-            return _ENTRIES[kind]
-        way: Reduce | WithMemo | None = refusal_of(kind) or library_reduction_of_users_class(kind)
-        said = way is not None
-        if way is None and not derives(kind, type):
-            way = notebook_reduction_of(kind, self.namespace)
-        if way is None:
-            way = reduction_of(kind)
-            said = way is not None
-        way = way or refusal_of_swig(kind)
-        if way is not None:
-            return _entry_for(way, held_or=bool(module_attribute_names(kind)), said=said)
-        if derives(kind, type):
-            return Reducer._class
-        if derives(kind, types.ModuleType):
-            return Reducer._module
-        if derives(kind, io.IOBase) and kind not in (io.BytesIO, io.StringIO):
-            return Reducer._refuse
-        with_left_out = reduction_with_left_out(kind)
-        private = private_memory_of(kind)
-        if private is not None:
-            return functools.partial(Reducer._note_private, private, with_left_out)
-        if is_complete(kind):
-            return None if with_left_out is None else _entry_for(with_left_out)
-        if is_fingerprint_only(kind):
-            return Reducer._refuse_visible
-        if ways_in_python(kind):
-            self._hiding.add(kind)
-        way = reduction_by_class_shape(kind) or refusal_of_proxy(kind) or with_left_out
-        if way is not None:
-            held_or = not is_users_own(kind) and bool(module_attribute_names(kind))
-            if way is with_left_out and not held_or and is_told_by_state(kind):
-                self._told_by_state.add(kind)
-            return _entry_for(way, held_or=held_or)
-        return Reducer._held if module_attribute_names(kind) else None
 
 
 class Reducer:
@@ -239,7 +134,7 @@ class Reducer:
     def entry(self, kind: type) -> Entry | None:
         """As of the table, asked once."""
         known = self._entries
-        return known[kind] if kind in known else known.setdefault(kind, self.table.entry(kind))
+        return known[kind] if kind in known else known.setdefault(kind, entry_of(self.table, kind))
 
     def _goes_by_place(self, obj: Any) -> bool:
         """One of the user's modules holds it since it was imported, and it cannot be taken apart: a connection."""
@@ -279,7 +174,7 @@ class Reducer:
         """Attributes that show what this reduction does not tell, and that a load can give back."""
         kind = type(obj)
         if kind not in self._hiding:
-            self._hiding[kind] = state_of_type(kind) if self.table.hides(kind) else None
+            self._hiding[kind] = state_of_type(kind) if hides(self.table, kind) else None
         state_of = self._hiding[kind]
         if state_of is None or ((len(reduction) < 3 or reduction[2] is None) and not makes_anew(obj, reduction)):
             return {}
@@ -414,6 +309,67 @@ class Reducer:
             for held in private.answer(obj):
                 reducer.private[id(held)] = held, private.library
         return NotImplemented if way is None else reducer.asked(obj, way)
+
+
+def entry_of(table: ReductionTable, kind: type) -> Entry | None:
+    """Our own reduction for a type, or None."""
+    is_known, found, version = table.known(kind)
+    if not is_known:
+        found = _found_out(table, kind)
+        table.note(kind, found, version)
+    return found
+
+
+def hides(table: ReductionTable, kind: type) -> bool:
+    """Instances are taken apart by code of a library's, or of Python's, which may hide what attributes show."""
+    entry_of(table, kind)  # finds that out, too
+    return table.is_hiding(kind) or derives(kind, BaseException)
+
+
+def is_told_wholly(table: ReductionTable, kind: type) -> bool:
+    """What `told_state` gives of instances, where it gives anything, is what their entry gives."""
+    entry_of(table, kind)  # finds that out, too
+    return table.is_told_by_state(kind)
+
+
+def _found_out(table: ReductionTable, kind: type) -> Entry | None:
+    if kind in table.refused:
+        return Reducer._refuse
+    if kind in _ENTRIES:
+        return _ENTRIES[kind]
+    way: Reduce | WithMemo | None = refusal_of(kind) or library_reduction_of_users_class(kind)
+    said = way is not None
+    if way is None and not derives(kind, type):
+        way = notebook_reduction_of(kind, table.namespace)
+    if way is None:
+        way = reduction_of(kind)
+        said = way is not None
+    way = way or refusal_of_swig(kind)
+    if way is not None:
+        return _entry_for(way, held_or=bool(module_attribute_names(kind)), said=said)
+    if derives(kind, type):
+        return Reducer._class
+    if derives(kind, types.ModuleType):
+        return Reducer._module
+    if derives(kind, io.IOBase) and kind not in (io.BytesIO, io.StringIO):
+        return Reducer._refuse
+    with_left_out = reduction_with_left_out(kind)
+    private = private_memory_of(kind)
+    if private is not None:
+        return functools.partial(Reducer._note_private, private, with_left_out)
+    if is_complete(kind):
+        return None if with_left_out is None else _entry_for(with_left_out)
+    if is_fingerprint_only(kind):
+        return Reducer._refuse_visible
+    if ways_in_python(kind):
+        table.note_hiding(kind)
+    way = reduction_by_class_shape(kind) or refusal_of_proxy(kind) or with_left_out
+    if way is not None:
+        held_or = not is_users_own(kind) and bool(module_attribute_names(kind))
+        if way is with_left_out and not held_or and is_told_by_state(kind):
+            table.note_told_by_state(kind)
+        return _entry_for(way, held_or=held_or)
+    return Reducer._held if module_attribute_names(kind) else None
 
 
 def _entry_for(way: Reduce | WithMemo, *, held_or: bool = False, said: bool = False) -> Entry:

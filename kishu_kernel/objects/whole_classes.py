@@ -40,7 +40,8 @@ from kishu_kernel.objects.classes import (
 from kishu_kernel.objects.moment import Unchanged
 from kishu_kernel.objects.notebook_classes import is_of_namedtuple, notebook_reduction_of
 from kishu_kernel.objects.questions import library_reduction_of_users_class, reduction_of
-from kishu_kernel.objects.reducers import Reducer, ReductionTable
+from kishu_kernel.objects.reducers import Reducer, entry_of
+from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.objects.registry import registry
 
 _MADE_IN_C = 1 << 8
@@ -102,7 +103,7 @@ class WholeClasses:
             return _has_no_way_of_its_own(kind, (enum.__name__, "builtins"))
         if is_derived_array_type(kind):
             return _has_no_way_of_its_own(kind, (HOME,))
-        return _goes_pythons_way(kind) and self._table.entry(kind) in (None, Reducer._held)
+        return _goes_pythons_way(kind) and entry_of(self._table, kind) in (None, Reducer._held)
 
 
 def _is_said_to_be(kind: type) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 from kishu_kernel.detect.fingerprint import digest_of
 from kishu_kernel.detect.walk.result import WalkAbandoned
 from kishu_kernel.model import CheckpointId, Names, Version
-from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.session.isolated_loads import IsolatedLoads, ShouldStop
 from kishu_kernel.session.ledger import Ledger
 

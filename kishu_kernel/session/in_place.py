@@ -23,9 +23,9 @@ from kishu_kernel.errors import CheckoutError, KishuError
 from kishu_kernel.model import Buffer, Digest, LoadStep, Payload, State, Version
 from kishu_kernel.model.dataclass import dataclass
 from kishu_kernel.objects.arrays import array_library, array_type
-from kishu_kernel.objects.codec.pickling import encode
+from kishu_kernel.objects.codec.encoding import encode
 from kishu_kernel.objects.codec.shared_memory import Segment
-from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.objects.sole_holders import Reached, is_running_elsewhere
 from kishu_kernel.process.memory import address_of, bounds, is_writeable, memory_at, owner_of
 from kishu_kernel.session.namespace import UserNamespace

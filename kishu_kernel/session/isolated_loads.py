@@ -6,6 +6,7 @@ the checker process.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
@@ -13,16 +14,14 @@ from typing import TYPE_CHECKING
 
 from kishu_kernel.detect.fingerprint import digest_of
 from kishu_kernel.detect.walk.result import Census, WalkAbandoned
-from kishu_kernel.objects.codec.load_guard import LoadGuard, NotHarmlessError
-from kishu_kernel.objects.codec.pickling import Stored, decode
-from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.process.audit_hook import Guard, side_effects_forbidden
 from kishu_kernel.process.muting import muted
 from kishu_kernel.process.python_gc import collector_paused
-from kishu_kernel.session.checker.messages import NoAnswerError
 from kishu_kernel.session.ledger import Ledger
 
 if TYPE_CHECKING:  # most sessions need none
+    from kishu_kernel.objects.codec.pickling import Stored
     from kishu_kernel.session.checker.connection import Checker
 
 WAIT = 0.02
@@ -72,6 +71,11 @@ class IsolatedLoads:
             LoadError: it cannot be loaded.
             WalkAbandoned: `should_stop` said so.
         """
+        from kishu_kernel.objects.codec.load_guard import LoadGuard
+        from kishu_kernel.objects.codec.pickling import decode
+
+        # before side effects are forbidden: whoever imports may write what was compiled
+        importlib.import_module("kishu_kernel.detect.walk.dispatch")
         with self._isolated() as guard:
             objects = decode(stored, self._table.namespace, admission=LoadGuard(only_harmless=True))
             return digest_of(objects, self._table, should_stop, census, uncounted=uncounted), guard
@@ -83,6 +87,9 @@ class IsolatedLoads:
             LoadError: the payload cannot be loaded.
             WalkAbandoned: `should_stop` said so.
         """
+        from kishu_kernel.objects.codec.load_guard import NotHarmlessError
+        from kishu_kernel.session.checker.messages import NoAnswerError
+
         with suppress(NotHarmlessError):
             return self.digest_here(stored, should_stop)[0]
         try:

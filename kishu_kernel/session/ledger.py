@@ -22,27 +22,14 @@ from kishu_kernel.detect.sequence_cache import CheckoutReuse, array_lookup, kept
 from kishu_kernel.detect.walk.result import TokenOf
 from kishu_kernel.errors import StoreError
 from kishu_kernel.history.graph import state_after
-from kishu_kernel.model import (
-    NOTHING,
-    Access,
-    CellRun,
-    Change,
-    Checkpoint,
-    CheckpointId,
-    Delta,
-    Digest,
-    Names,
-    Payload,
-    Plan,
-    State,
-    Version,
-    VersionRecord,
-)
+from kishu_kernel.model import NOTHING, Access, CellRun, Change, Checkpoint, CheckpointId, Delta, Plan, VersionRecord
+from kishu_kernel.model.identity import Digest, Names, State, Version
+from kishu_kernel.model.payload import NotStored, Payload
 from kishu_kernel.objects.classes import derives, has_active_metaclass
 from kishu_kernel.objects.codec.bound_classes import BoundClasses
-from kishu_kernel.objects.codec.pickling import NotStored, encode
+from kishu_kernel.objects.codec.encoding import encode
 from kishu_kernel.objects.lasting_answers import LastingAnswers
-from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.process.interrupts import uninterrupted
 from kishu_kernel.session.keep_rules import KeepRules
 from kishu_kernel.session.lazy_timeline import LazyTimeline

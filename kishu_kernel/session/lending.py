@@ -18,7 +18,7 @@ from kishu_kernel.detect.fingerprint import Fingerprinter, combined_digest
 from kishu_kernel.detect.walk.result import WalkAbandoned
 from kishu_kernel.history.graph import Lookup
 from kishu_kernel.model import CheckpointId, Digest, LoadStep, Names, ReplayStep, Version
-from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.objects.reduction_table import ReductionTable
 
 CHANGED = "A re-run has changed {}, and what it was cannot be brought back: {}"
 

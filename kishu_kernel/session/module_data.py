@@ -23,6 +23,7 @@ from kishu_kernel.model import Delta, module_marker, package_of_marker
 from kishu_kernel.model.dataclass import dataclass, replace
 from kishu_kernel.objects.classes import contents_of, module_contents
 from kishu_kernel.objects.library_globals import ModuleAttribute
+from kishu_kernel.objects.module_originals import ABSENT
 from kishu_kernel.objects.own_modules import (
     OwnModule,
     forget_held,
@@ -38,7 +39,6 @@ from kishu_kernel.objects.own_modules import (
     set_data,
     tracked_modules,
 )
-from kishu_kernel.objects.rebuild.code import ABSENT
 from kishu_kernel.objects.registry import registry
 
 Modules = tuple[types.ModuleType, ...]

@@ -12,10 +12,9 @@ from collections.abc import Callable, Mapping
 
 from kishu_kernel.history.annotations import DETERMINISTIC, NO_REPLAY, cell_annotations
 from kishu_kernel.history.effects import side_effects
-from kishu_kernel.model import CellRun, CheckpointId, Delta, Names, Payload, Version
+from kishu_kernel.model import CellRun, CheckpointId, Delta, Names, NotStored, Payload, Version
 from kishu_kernel.model.amounts import size
 from kishu_kernel.model.dataclass import dataclass
-from kishu_kernel.objects.codec.pickling import NotStored
 
 WRITE_RATE = 300_000_000
 LOAD_RATE = 1_000_000_000

@@ -21,6 +21,7 @@ from kishu_kernel.model import (
     Delta,
     Digest,
     Names,
+    NotStored,
     Payload,
     SessionId,
     VariableInfo,
@@ -28,9 +29,8 @@ from kishu_kernel.model import (
     VersionRecord,
 )
 from kishu_kernel.objects.codec.bound_classes import BoundClasses, recorded_tokens
-from kishu_kernel.objects.codec.pickling import NotStored
 from kishu_kernel.objects.questions import is_called_anew
-from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.objects.registry import registry
 from kishu_kernel.objects.secret_names import HIDDEN
 from kishu_kernel.objects.summaries import describe

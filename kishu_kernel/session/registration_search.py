@@ -31,7 +31,7 @@ from kishu_kernel.model.pattern import pattern
 from kishu_kernel.objects.classes import contents_of, is_notebooks, qualified_name
 from kishu_kernel.objects.live_objects import live_objects
 from kishu_kernel.objects.outside_holders import MOST_OBJECTS, Heap, drop_what_variables_explain, outside_holders
-from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.process.cell_sources import cached_lines
 from kishu_kernel.session.ledger import Ledger
 

@@ -22,7 +22,7 @@ from kishu_kernel.model.dataclass import dataclass
 from kishu_kernel.objects.codec.bound_classes import BoundClasses, recorded_tokens
 from kishu_kernel.objects.codec.disarming import UnclaimedObjects
 from kishu_kernel.objects.questions import draw_others, is_called_anew
-from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.objects.summaries import describe
 from kishu_kernel.session.lending import Lending
 from kishu_kernel.session.namespace import UserNamespace

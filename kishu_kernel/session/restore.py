@@ -19,7 +19,7 @@ from kishu_kernel.history.references import References
 from kishu_kernel.model import CheckpointId, LoadStep, Names, Plan, ReplayMode, Selection, ShownPlan, State, Version
 from kishu_kernel.objects.codec.disarming import UnclaimedObjects
 from kishu_kernel.objects.codec.pickling import decode
-from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.process.python_gc import collector_paused, count_as_old
 from kishu_kernel.session.checkout_request import CheckoutRequest, LoadFailures, UnloadableError, failed_sentence
 from kishu_kernel.session.in_place import InPlace

@@ -42,7 +42,7 @@ from kishu_kernel.model import (
     Taking,
     Version,
 )
-from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.objects.registry import registry
 from kishu_kernel.process.python_gc import collector_paused
 from kishu_kernel.session.checkpointing import KERNEL_ENDED, Checkpointer, FinishedCell

@@ -19,7 +19,6 @@ from kishu_kernel.model import (
     SessionId,
 )
 from kishu_kernel.model.pattern import pattern
-from kishu_kernel.session.documents import load_document
 from kishu_kernel.store.base import Store
 from kishu_kernel.store.write_behind.placeholders import unwritten_names
 
@@ -95,6 +94,8 @@ class StoredHistory:
 
     def document(self, id: CheckpointId) -> tuple[NotebookCell, ...] | None:
         """The notebook's cells as they were when a checkpoint was taken; None where that is not known."""
+        from kishu_kernel.session.documents import load_document
+
         return load_document(self.store, id)
 
     def resolve(self, target: str) -> CheckpointId:

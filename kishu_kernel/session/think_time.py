@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from kishu_kernel.detect.walk.result import WalkAbandoned
 from kishu_kernel.model import Checkpoint, CheckpointId, Version
-from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.session.audit import Audit
 from kishu_kernel.session.isolated_loads import IsolatedLoads, ShouldStop
 from kishu_kernel.session.ledger import Ledger

@@ -28,7 +28,6 @@ from kishu_kernel.model import (
     Version,
 )
 from kishu_kernel.model.amounts import size
-from kishu_kernel.session.garbage import collect
 from kishu_kernel.session.stored_history import StoredHistory
 from kishu_kernel.store.base import Store
 from kishu_kernel.store.format.documents import decode_document, encode_document
@@ -312,10 +311,11 @@ class Timeline(StoredHistory):
             )
 
     def _collect(self, limit: int | None, reason: str, dry_run: bool) -> Collected:
+        from kishu_kernel.session.garbage import collect
+
         pinned = [] if self.pinned is None else [self.pinned]
-        collected = collect(
-            self.store, limit, reason, redo=self._redo_children.values(), pinned=pinned, dry_run=dry_run
-        )
+        redo = self._redo_children.values()
+        collected = collect(self.store, limit, reason, redo=redo, pinned=pinned, dry_run=dry_run)
         if not dry_run:
             self._known.clear()  # the records now say which payloads are gone
             self.revision += 1
@@ -447,4 +447,4 @@ def _without_outputs(checkpoint: Checkpoint) -> Checkpoint:
     return replace(checkpoint, outputs=()) if checkpoint.outputs else checkpoint
 
 
-__all__ = ["BRANCH", "TAG", "StoredHistory", "Timeline", "collect"]
+__all__ = ["BRANCH", "TAG", "StoredHistory", "Timeline"]

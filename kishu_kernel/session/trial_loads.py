@@ -17,7 +17,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from operator import itemgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kishu_kernel.detect.fingerprint import digest_of
 from kishu_kernel.detect.walk.result import Census, WalkAbandoned
@@ -25,12 +25,13 @@ from kishu_kernel.errors import LoadError
 from kishu_kernel.model import Checkpoint, CheckpointId, Names, Version, VersionRecord
 from kishu_kernel.model.dataclass import dataclass, replace
 from kishu_kernel.objects.classes import contents_of, module_contents, module_name, mro_of, qualified_name
-from kishu_kernel.objects.codec.load_guard import NotHarmlessError
-from kishu_kernel.objects.codec.pickling import Stored, holds_objects
-from kishu_kernel.objects.reducers import ReductionTable
-from kishu_kernel.session.checker.messages import PATIENCE, Answer, NoAnswerError
+from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.session.isolated_loads import WAIT, IsolatedLoads, ShouldStop
 from kishu_kernel.session.ledger import Ledger
+
+if TYPE_CHECKING:
+    from kishu_kernel.objects.codec.pickling import Stored
+    from kishu_kernel.session.checker.messages import Answer
 
 TRIED_AT_MOST = 64_000_000
 """Bytes of a version that is tried. What is larger is mostly arrays, which are their bytes."""
@@ -185,6 +186,8 @@ class TrialLoads:
         Raises:
             WalkAbandoned: `should_stop` said so.
         """
+        from kishu_kernel.objects.codec.pickling import holds_objects
+
         types = _types_of(record)
         known = self._tried.get(record.names)
         if record.size > TRIED_AT_MOST or (known and known.seconds > LONG and known.types == types):
@@ -223,6 +226,8 @@ class TrialLoads:
         self._load_copy(trial, stored, started, should_stop)
 
     def _load_copy(self, trial: _Trial, stored: Stored, started: float, should_stop: ShouldStop) -> None:
+        from kishu_kernel.objects.codec.load_guard import NotHarmlessError
+
         after: Census = Counter()
         try:
             _, guard = self._loads.digest_here(stored, should_stop, after, trial.uncounted)
@@ -240,6 +245,8 @@ class TrialLoads:
 
     def _ask_checker(self, trial: _Trial, stored: Stored) -> None:
         """The answer is for a later piece of think time."""
+        from kishu_kernel.session.checker.messages import PATIENCE, NoAnswerError
+
         with suppress(NoAnswerError):
             question = self._loads.checker.ask("census", [stored])
             self._asked = replace(trial, question=question, until=time.monotonic() + PATIENCE)
@@ -250,6 +257,8 @@ class TrialLoads:
         Returns:
             The seconds for which this process only waited.
         """
+        from kishu_kernel.session.checker.messages import NoAnswerError
+
         trial = self._asked
         assert trial is not None
         started = time.perf_counter()

@@ -14,7 +14,7 @@ from kishu_kernel.model import Version
 from kishu_kernel.model.amounts import size
 from kishu_kernel.objects.codec.load_guard import LoadGuard, NotHarmlessError
 from kishu_kernel.objects.codec.pickling import Stored, decode
-from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.process.audit_hook import Guard, side_effects_forbidden
 from kishu_kernel.process.python_gc import collector_paused
 from kishu_kernel.session.checker.connection import Checker

@@ -12,7 +12,7 @@ import pytest
 from kishu_kernel.detect.access import cell_access
 from kishu_kernel.detect.detector import Detector, Judgement
 from kishu_kernel.model import EVERYTHING, Access, Names
-from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.objects.reduction_table import ReductionTable
 
 
 class Cells:

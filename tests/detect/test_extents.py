@@ -11,7 +11,7 @@ import pytest
 from numpy.lib.stride_tricks import as_strided, sliding_window_view
 
 from kishu_kernel.detect.fingerprint import digest_of
-from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.process.memory import (
     LARGE_BYTES,
     UntouchedPages,

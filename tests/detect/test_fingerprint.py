@@ -17,7 +17,7 @@ import pytest
 from kishu_kernel.detect.detector import Detector
 from kishu_kernel.detect.fingerprint import Fingerprinter, combined_digest
 from kishu_kernel.model import EVERYTHING, Digest
-from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.objects.reduction_table import ReductionTable
 
 pytestmark = pytest.mark.usefixtures("both_twins")
 

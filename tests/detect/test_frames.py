@@ -12,7 +12,7 @@ import pytest
 from kishu_kernel.detect.fingerprint import Fingerprinter
 from kishu_kernel.detect.walk import twins
 from kishu_kernel.detect.walk.result import Fingerprint
-from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.objects.reduction_table import ReductionTable
 
 np = pytest.importorskip("numpy")
 pd = pytest.importorskip("pandas")

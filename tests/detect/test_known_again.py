@@ -16,7 +16,7 @@ from kishu_kernel.detect.fingerprint import Fingerprinter, combined_digest
 from kishu_kernel.detect.known_again import KnownAgain
 from kishu_kernel.detect.walk.result import Fingerprint
 from kishu_kernel.objects.codec.bound_classes import BoundClasses
-from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.process.native import WALKER, shape_of
 
 SOURCE = """

@@ -12,7 +12,7 @@ import cloudpickle
 import pytest
 
 from kishu_kernel.detect.fingerprint import digest_of
-from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.objects.reduction_table import ReductionTable
 
 SOURCE = "class Thing:\n    size = 1\ndef use(thing=[1]): return thing\n"
 

@@ -38,7 +38,7 @@ from kishu_kernel.detect.connections import connected_names
 from kishu_kernel.detect.fingerprint import Fingerprinter, combined_digest
 from kishu_kernel.detect.walk import twins
 from kishu_kernel.detect.walk.result import Fingerprint, TokenOf, WalkAbandoned
-from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.process.native import peek
 from tests.support.soak import often
 

@@ -69,7 +69,7 @@ def test_who_wants_none_when_it_runs_uses_none(switch: str, native: bool | None)
     code = (
         "from kishu_kernel.detect.walk.twins import chosen, PURE\n"
         "from kishu_kernel.detect.fingerprint import Fingerprinter\n"
-        "from kishu_kernel.objects.reducers import ReductionTable\n"
+        "from kishu_kernel.objects.reduction_table import ReductionTable\n"
         "print(chosen() is not PURE, Fingerprinter(ReductionTable({})).take([[1], {2: []}]).digest.hex())"
     )
     environment = {**os.environ, "KISHU_PURE": switch}

@@ -164,7 +164,7 @@ def test_what_is_kept_of_the_fields_is_there_for_whoever_asks(decorator: Decorat
         c: int = 3
 
     plain = type("Plain", (Other,), {})  # no data class of its own
-    assert [(each.name, each.type, each.default) for each in asked][0] == ("a", "int", 1)
+    assert (asked[0].name, asked[0].type, asked[0].default) == ("a", "int", 1)
     assert asked[1].metadata == {"unit": "m"}
     assert dataclasses.is_dataclass(plain)
     assert [(each.name, each.default) for each in dataclasses.fields(plain(b=[4]))][::2] == [("a", 2), ("c", 3)]

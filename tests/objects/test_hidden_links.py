@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from kishu_kernel.objects.codec import pickling
-from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.objects.codec import encoding, pickling
+from kishu_kernel.objects.reduction_table import ReductionTable
 
 CODE = """
 class Hider:
@@ -38,7 +38,7 @@ def test_a_chain_of_what_is_hidden_takes_few_passes(monkeypatch: pytest.MonkeyPa
     for _ in range(30):
         chain = library.Hider(chain, root)
     live: dict[str, Any] = {"__name__": "__main__", "chain": chain, "root": root}
-    payload = pickling.encode(("chain", "root"), live, ReductionTable(live))
+    payload = encoding.encode(("chain", "root"), live, ReductionTable(live))
     assert isinstance(payload, pickling.Payload)
     assert len(passes) <= 3
     stored = types.SimpleNamespace(names=payload.names, stream=payload.stream, blobs=(), made_by={})

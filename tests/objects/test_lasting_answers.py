@@ -14,7 +14,7 @@ import pytest
 
 from kishu_kernel.detect.fingerprint import Fingerprinter, combined_digest
 from kishu_kernel.objects.lasting_answers import LastingAnswers
-from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.objects.whole_classes import WholeClasses
 from kishu_kernel.process.native import WALKER
 

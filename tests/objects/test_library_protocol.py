@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from kishu_kernel.detect.fingerprint import Fingerprinter
+from kishu_kernel.model import NotStored
+from kishu_kernel.objects.codec.encoding import encode
 from kishu_kernel.objects.codec.load_guard import LoadGuard, NotHarmlessError
-from kishu_kernel.objects.codec.pickling import NotStored, encode
 from kishu_kernel.objects.library import Library
 from kishu_kernel.objects.registry import Registry, UnknownError, registry
 from tests.objects.test_library_reductions import Cells

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from kishu_kernel.detect.fingerprint import Fingerprinter
-from kishu_kernel.model import Checkpoint, CheckpointId, Digest, SessionId, Version
-from kishu_kernel.objects.codec.pickling import NotStored, decode, encode
-from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.model import Checkpoint, CheckpointId, Digest, NotStored, SessionId, Version
+from kishu_kernel.objects.codec.encoding import encode
+from kishu_kernel.objects.codec.pickling import decode
+from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.store import MemoryStore
 
 ID = CheckpointId("0123456789abcdef")

@@ -13,7 +13,8 @@ import pytest
 from kishu_kernel.detect.fingerprint import Fingerprinter
 from kishu_kernel.objects.lasting_answers import LastingAnswers
 from kishu_kernel.objects.moment import Unchanged
-from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.objects.reducers import entry_of
+from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.process.native import type_version
 
 CLASSES = "class A: pass\nclass B(A): pass\nb = B()"
@@ -41,11 +42,11 @@ def test_a_class_of_the_notebook_that_was_changed_is_looked_at_again(
     notebook: dict[str, Any], change: str, back: str
 ) -> None:
     table = ReductionTable(notebook)
-    assert [table.entry(notebook["B"]) for _ in range(3)] == [None] * 3
+    assert [entry_of(table, notebook["B"]) for _ in range(3)] == [None] * 3
     exec(change, notebook)
-    assert table.entry(notebook["B"]) is not None
+    assert entry_of(table, notebook["B"]) is not None
     exec(back, notebook)
-    assert table.entry(notebook["B"]) is None
+    assert entry_of(table, notebook["B"]) is None
 
 
 LIBRARY = "class A: pass\nclass B(A): pass\ndef emptied(each): return B, ()"

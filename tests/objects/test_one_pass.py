@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from kishu_kernel.model import Payload
-from kishu_kernel.objects.codec import pickling
-from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.objects.codec import encoding, pickling
+from kishu_kernel.objects.reduction_table import ReductionTable
 
 
 def _made() -> dict[str, tuple[dict[str, Any], int]]:
@@ -28,6 +28,6 @@ def test_as_many_passes_as_are_needed(case: str, monkeypatch: pytest.MonkeyPatch
     dumped: list[object] = []
     real = pickling._dump_once
     monkeypatch.setattr(pickling, "_dump_once", lambda *given: dumped.append(1) or real(*given))
-    payload = pickling.encode(tuple(objects), objects, ReductionTable({}))
+    payload = encoding.encode(tuple(objects), objects, ReductionTable({}))
     assert isinstance(payload, Payload)
     assert len(dumped) == passes

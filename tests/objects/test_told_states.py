@@ -26,9 +26,9 @@ from kishu_kernel.detect.walk.result import Fingerprint
 from kishu_kernel.model import Payload
 from kishu_kernel.objects import hidden_links
 from kishu_kernel.objects.codec import pickling, usual_instances
-from kishu_kernel.objects.codec.pickling import encode
+from kishu_kernel.objects.codec.encoding import encode
 from kishu_kernel.objects.libraries import matplotlib as matplotlib_file
-from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.process import native
 
 TABLE = ReductionTable({})

@@ -13,8 +13,8 @@ import pytest
 
 from kishu_kernel.detect.fingerprint import Fingerprinter
 from kishu_kernel.model import Payload
-from kishu_kernel.objects.codec.pickling import encode
-from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.objects.codec.encoding import encode
+from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.process.native import WALKER, peek, settle, untouched
 from tests.support.harness import Notebook
 

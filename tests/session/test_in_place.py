@@ -16,7 +16,7 @@ from kishu_kernel.detect import fingerprint
 from kishu_kernel.errors import CheckoutError, LostError, StoreError
 from kishu_kernel.objects import sole_holders
 from kishu_kernel.objects.codec import pickling
-from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.process import memory
 from kishu_kernel.session import in_place, namespace, restore
 from tests.support.harness import Notebook

@@ -25,7 +25,7 @@ from kishu_kernel.errors import LoadError
 from kishu_kernel.model import Version
 from kishu_kernel.objects.codec.pickling import decode
 from kishu_kernel.objects.rebuild import ABSENT, STREAM_NAMES
-from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.session.module_data import ModuleData
 from kishu_kernel.store import LmdbStore
 from kishu_kernel.store.base import StoredPayload

@@ -23,7 +23,7 @@ from kishu_kernel.detect.self_contained import is_self_contained
 from kishu_kernel.errors import LoadError, StoreError
 from kishu_kernel.model import CellRun, Checkpoint, Payload, SessionId, Version
 from kishu_kernel.objects import live_objects
-from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.session.module_data import ModuleData
 from kishu_kernel.session.namespace import UserNamespace
 from kishu_kernel.session.rerun import CellRunner, Rerun

@@ -36,7 +36,7 @@ from kishu_kernel.detect.access_trackers import TrackerKind
 from kishu_kernel.detect.fingerprint import Fingerprinter
 from kishu_kernel.errors import CheckoutError, KishuError, RequestError
 from kishu_kernel.model import Checkpoint, CheckpointId, Outcome, Plan
-from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.session.timeline import BRANCH, TAG
 from kishu_kernel.store.lmdb_store import LmdbStore
 from tests.support.describer import Description, describe_apart, differences, is_class, renamed, values_of

@@ -68,6 +68,7 @@ from kishu_kernel.objects.questions import (
 )
 from kishu_kernel.objects.rebuild.code import make_function, module_attribute, set_function_state
 from kishu_kernel.objects.rebuild.instances import make_derived, make_instance
+from kishu_kernel.objects.reducers import entry_of, is_told_wholly
 
 
 class ObjectWalk(Walk):
@@ -111,7 +112,7 @@ class ObjectWalk(Walk):
     def _found(self, kind: type, obj: Any) -> tuple[Any, ...]:
         """Who walks instances, and behind that what their library holds."""
         table = self.shared.table
-        table.entry(kind)  # forgets what lasts no longer
+        entry_of(table, kind)  # forgets what lasts no longer
         then, known = (None if held_since_import else table.lasting.get(kind)) or (None, None)
         if known is None or then is None or then != version_of_class_globals(kind):
             if kind not in self.statics:
@@ -161,7 +162,7 @@ class ObjectWalk(Walk):
         if is_told(self, kind):
             return walk_told_value if is_value_type(kind) else walk_told
         is_value = is_value_type(kind)
-        if self.shared.table.is_told_by_state(kind) and not (type(kind) is not type or is_value or is_dynamic(kind)):
+        if is_told_wholly(self.shared.table, kind) and not (type(kind) is not type or is_value or is_dynamic(kind)):
             return walk_by_state
         if is_reduced(self, kind):
             return walk_reduced_value if is_value else walk_reduced

@@ -42,6 +42,7 @@ from kishu_kernel.objects.questions import (
 )
 from kishu_kernel.objects.rebuild.code import module_attribute
 from kishu_kernel.objects.rebuild.instances import make_derived, make_instance
+from kishu_kernel.objects.reducers import hides
 
 _HOOKS = ("__reduce_ex__", "__reduce__", "__getstate__", "__getnewargs__", "__getnewargs_ex__")
 _ON_INSTANCES = frozenset(_HOOKS)
@@ -237,7 +238,7 @@ def is_told(walk: Walk, kind: type) -> bool:
     return (
         not walk.reducer.is_special(kind)
         and not has_dict(kind)
-        and not walk.shared.table.hides(kind)
+        and not hides(walk.shared.table, kind)
         and bool(made_in_c or has_usual_ways(kind))
         and _known(walk, kind) in (((False, False), (True, False)) if made_in_c else ((False, False),))
         and not held_since_import
@@ -266,7 +267,7 @@ def is_reduced(walk: Walk, kind: type) -> bool:
         own
         and type(kind) is type
         and kind is not types.MethodType  # the loop knows more of these
-        and not (is_users_own(kind) or is_dynamic(kind) or walk.shared.table.hides(kind))
+        and not (is_users_own(kind) or is_dynamic(kind) or hides(walk.shared.table, kind))
         and not held_since_import
     )
 

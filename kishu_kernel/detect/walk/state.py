@@ -24,7 +24,8 @@ from kishu_kernel.objects.moment import Moment
 from kishu_kernel.objects.native_rules import Rule, rule_of
 from kishu_kernel.objects.own_modules import held_since_import, is_tracked
 from kishu_kernel.objects.questions import is_hub
-from kishu_kernel.objects.reducers import Reducer, ReductionTable
+from kishu_kernel.objects.reducers import Reducer
+from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.process.memory import overlaps
 
 Handler = Callable[[Any, Any], None]

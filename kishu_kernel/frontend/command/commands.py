@@ -205,7 +205,7 @@ def gc(
         raise click.UsageError("--compact has no dry run: leave out --dry-run or --compact.", ctx)
     base = base_of(ctx, directory)
     paths = named_stores.all_or(base, names)
-    from kishu_kernel.session.timeline import collect
+    from kishu_kernel.session.garbage import collect
 
     each = EachStore(paths, for_programs)
     if in_remote:

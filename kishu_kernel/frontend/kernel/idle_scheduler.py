@@ -36,12 +36,12 @@ class IdleScheduler:
     Args:
         think: does a piece, and returns the seconds until the next one; None: there is nothing more to do. It is given
             a function that says whether to stop early.
-        get_ready: is called once, at rest; some milliseconds.
+        get_ready: is called at rest, until it says that there is nothing more to do for it; some milliseconds.
     """
 
-    def __init__(self, think: Callable[[Callable[[], bool]], float | None], get_ready: Callable[[], None]) -> None:
+    def __init__(self, think: Callable[[Callable[[], bool]], float | None], get_ready: Callable[[], bool]) -> None:
         self._think = think
-        self._get_ready: Callable[[], None] | None = get_ready
+        self._get_ready: Callable[[], bool] | None = get_ready
         self._resting = False
         self._longest = SHORT_PIECE
         self._thinking = False
@@ -133,7 +133,8 @@ class IdleScheduler:
         get_ready, self._get_ready, self._resting = self._get_ready, None, False
         if get_ready is not None:
             with suppress(Exception):  # who needs it meets it again
-                get_ready()
+                if not get_ready():
+                    self._get_ready = get_ready
 
 
 def _interrupt_main() -> None:

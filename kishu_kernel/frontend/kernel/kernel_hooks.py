@@ -16,17 +16,19 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack
 from contextvars import ContextVar
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kishu_kernel.frontend.kernel.idle_scheduler import IdleScheduler, interruptible
 from kishu_kernel.frontend.kernel.packing import pack_everything
-from kishu_kernel.frontend.kernel.spare import Spare, can_be_kept
 from kishu_kernel.frontend.magic.magics import KishuMagics
 from kishu_kernel.frontend.shell.settings import Settings
 from kishu_kernel.frontend.shell.tracked_shell import TrackedShell
 from kishu_kernel.process.cell_sources import cached_lines
 from kishu_kernel.process.interrupts import are_kept, keep_for_cell, until_replied
 from kishu_kernel.process.tracing import skipped_files, untraced
+
+if TYPE_CHECKING:  # most kernels keep none
+    from kishu_kernel.frontend.kernel.spare import Spare
 
 PATIENCE = 5.0
 """Seconds that a request waits, at most, for a pending checkpoint."""
@@ -70,9 +72,23 @@ class _PendingWork:
                 stack.callback(each)
 
 
-def _get_ready() -> None:
-    """Imports what the first checkout needs, so that nobody waits for that: 15 ms, more where the disk is slow."""
+def _spare() -> Spare | None:
+    """What keeps a process that becomes forks; None where that cannot be."""
+    from kishu_kernel.frontend.kernel.spare import Spare, can_be_kept
+
+    return Spare() if can_be_kept() else None
+
+
+def _get_ready() -> bool:
+    """Imports what the first checkout needs, so that nobody waits for that: 15 ms, more where the disk is slow.
+
+    Not as long as the session has nothing but plain values: an idle kernel is smaller without, and few values are soon
+    loaded.
+    """
+    if "kishu_kernel.objects.codec.pickling" not in sys.modules:
+        return False
     importlib.import_module("kishu_kernel.session.checkout")
+    return True
 
 
 class KernelHooks:
@@ -89,7 +105,7 @@ class KernelHooks:
     def __init__(self, kernel: Any, settings: Settings, late: bool = False) -> None:
         self._kernel = kernel
         self.tracked_shell = TrackedShell(kernel.shell, settings, late)
-        self._spare = Spare() if settings.forks.spare and can_be_kept() else None
+        self._spare = _spare() if settings.forks.spare else None
         if self._spare is not None:
             self.tracked_shell.spare_process = self._spare.where
         self._idle_scheduler = IdleScheduler(self._think, _get_ready)

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from kishu_kernel.frontend.protocol.content import sendable
-
 
 def pack_everything(session: Any) -> Callable[[], None]:
     """Has a `jupyter_client.Session` pack what it could not: lone surrogates are escaped. Returns what ends that."""
@@ -20,6 +18,8 @@ def pack_everything(session: Any) -> Callable[[], None]:
         try:
             packed: bytes = plain(content)
         except UnicodeEncodeError:
+            from kishu_kernel.frontend.protocol.content import sendable
+
             packed = plain(sendable(content))
         return packed
 

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from kishu_kernel.frontend.shell.withheld_messages import ASKED, WithheldMessages
 from kishu_kernel.process.muting import muted
 
 if TYPE_CHECKING:
+    from kishu_kernel.frontend.shell.withheld_messages import WithheldMessages
     from kishu_kernel.session.rerun import Rerun
 
 _ABSENT = object()
@@ -29,6 +29,7 @@ class ShellRunner:
 
     def __call__(self, code: str, number: int | None) -> Rerun:
         """Runs a cell. Returns its exception if it raised one; an interrupt is raised."""
+        from kishu_kernel.frontend.shell.withheld_messages import WithheldMessages
         from kishu_kernel.session.rerun import Rerun
 
         withheld = WithheldMessages(_sessions(self._shell))
@@ -194,4 +195,6 @@ def _nothing(*_: Any) -> None:
 
 
 def _refuse_input(*_: Any, **__: Any) -> str:
+    from kishu_kernel.frontend.shell.withheld_messages import ASKED
+
     raise EOFError(ASKED)

@@ -36,7 +36,7 @@ from kishu_kernel.frontend.shell.store_opener import StoreOpener
 from kishu_kernel.frontend.shell.user_warnings import UserWarnings
 from kishu_kernel.history.targets import FORKED
 from kishu_kernel.model import CellRun, SessionId
-from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.objects.secret_names import keep_out_of_environment
 from kishu_kernel.process.audit_hook import start_recording
 from kishu_kernel.process.cell_sources import add_source_lookup

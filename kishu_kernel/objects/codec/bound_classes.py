@@ -14,12 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kishu_kernel.model import Version, VersionRecord
 from kishu_kernel.objects.classes import derives
-from kishu_kernel.objects.codec.class_streams import ClassStreams
-from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.objects.reduction_table import ReductionTable
+
+if TYPE_CHECKING:  # imported when the first class is asked for
+    from kishu_kernel.objects.codec.class_streams import ClassStreams
 
 
 class BoundClasses:
@@ -41,7 +43,6 @@ class BoundClasses:
         self._trust = trust
         self._table = table
         self._variables = variables
-        self._streams = ClassStreams(table)
         self._met: dict[int, type] = {}
         self._tokens: dict[int, bytes | None] = dict(tokens or {})
 
@@ -81,6 +82,12 @@ class BoundClasses:
         token = self._table.class_tokens.token_of(cls)
         same = [each for each in self._table.class_tokens.classes_of(token) if id(each) in self._bound]
         return token if same and same[0] is cls else None
+
+    @cached_property
+    def _streams(self) -> ClassStreams:
+        from kishu_kernel.objects.codec.class_streams import ClassStreams
+
+        return ClassStreams(self._table)
 
     @cached_property
     def _bound(self) -> frozenset[int]:

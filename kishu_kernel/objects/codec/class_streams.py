@@ -35,7 +35,8 @@ from kishu_kernel.objects.library import Reduction
 from kishu_kernel.objects.library_globals import module_attribute_name
 from kishu_kernel.objects.questions import is_value_type
 from kishu_kernel.objects.rebuild.code import load_class
-from kishu_kernel.objects.reducers import Reducer, ReductionTable
+from kishu_kernel.objects.reducers import Reducer
+from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.process.native import untouched
 
 LONGEST = 1 << 18

@@ -22,8 +22,7 @@ from typing import Any, Protocol
 import cloudpickle
 
 from kishu_kernel.errors import KishuError, LoadError
-from kishu_kernel.model import CodecName, Names, Payload
-from kishu_kernel.model.dataclass import dataclass
+from kishu_kernel.model import CodecName, Names, NotStored, Payload
 from kishu_kernel.objects.arrays import array_type, is_array_type, is_of_arrays
 from kishu_kernel.objects.class_reductions import goes_by_name
 from kishu_kernel.objects.classes import has_dict
@@ -34,7 +33,6 @@ from kishu_kernel.objects.codec.disarming import UnclaimedObjects
 from kishu_kernel.objects.codec.libraries_used import differences, library_versions
 from kishu_kernel.objects.codec.load_guard import LoadGuard, NotHarmlessError
 from kishu_kernel.objects.codec.plain_objects import native_stream
-from kishu_kernel.objects.codec.plain_values import plain_stream
 from kishu_kernel.objects.codec.shared_memory import Segment
 from kishu_kernel.objects.codec.strings import Acquaintances, Recall, Recogniser
 from kishu_kernel.objects.codec.usual_instances import Override, natively, with_usual_first
@@ -51,23 +49,11 @@ from kishu_kernel.objects.rebuild.code import (
     set_enum_state,
 )
 from kishu_kernel.objects.rebuild.handles import make_foreign
-from kishu_kernel.objects.reducers import Reducer, ReductionTable
+from kishu_kernel.objects.reducers import Reducer
+from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.process.cell_sources import register_code
 from kishu_kernel.process.native import WALKER, settle
 from kishu_kernel.process.python_gc import NewObjects
-
-
-@dataclass(frozen=True, slots=True)
-class NotStored:
-    """Why a co-variable has no payload.
-
-    Attributes:
-        secret: it is not shown either.
-    """
-
-    names: Names
-    reason: str
-    secret: bool = False
 
 
 class Stored(Protocol):
@@ -95,28 +81,16 @@ def holds_objects(stream: bytes) -> bool:
     return b"\x93" in stream
 
 
-def encode(
+def encode_objects(
     names: Names,
     variables: Mapping[str, Any],
     table: ReductionTable,
-    opaque: tuple[type, ...] = (),
-    recognised: Recogniser = lambda _: None,
-    classes: frozenset[bytes] = frozenset(),
-    kept: tuple[tuple[Any, ...], ...] = (),
+    opaque: tuple[type, ...],
+    recognised: Recogniser,
+    classes: frozenset[bytes],
+    kept: tuple[tuple[Any, ...], ...],
 ) -> Payload | NotStored:
-    """The payload of a co-variable.
-
-    Its buffers are the user's live memory: they are to be written before the next cell runs.
-
-    Args:
-        opaque: types in it that the fingerprint could not walk. Only dill may know how to store them.
-        recognised: knows arrays of strings, so that they are known again when they are loaded.
-        classes: tokens of the classes in it that other variables are bound to.
-        kept: tuples of objects in it that somebody holds only to know them again.
-    """
-    plain = None if opaque else plain_stream({name: variables[name] for name in names}, kept)
-    if plain is not None:
-        return Payload(names, "cloudpickle", plain, (), library_versions())
+    """As `encoding.encode`, where there is more than plain values."""
     # What is a variable's own array is met before it is met as a block of a frame, which would be private.
     objects = {name: variables[name] for name in sorted(names, key=lambda name: _rank(variables[name]))}
     if opaque and not _dill_knows(opaque):

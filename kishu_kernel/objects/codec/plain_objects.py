@@ -21,7 +21,7 @@ from kishu_kernel.objects.classes import is_its_attributes
 from kishu_kernel.objects.codec.shared_memory import Segment
 from kishu_kernel.objects.library import Reduction
 from kishu_kernel.objects.own_modules import held_since_import
-from kishu_kernel.objects.reducers import Reducer
+from kishu_kernel.objects.reducers import Reducer, entry_of
 from kishu_kernel.process.native import WALKER
 
 Way = tuple[str, str, Any] | tuple[str, str, Any, tuple[Any, ...]]
@@ -65,7 +65,7 @@ def native_stream(
 
 def _way_of(kind: type, reducer: Reducer, reduce_class: Callable[[type], Reduction]) -> Way | None:
     """None where instances of this type are not just their attributes."""
-    if issubclass(kind, (type, Segment)) or is_array_type(kind) or reducer.table.entry(kind) is not None:
+    if issubclass(kind, (type, Segment)) or is_array_type(kind) or entry_of(reducer.table, kind) is not None:
         return None
     if place_of(kind) is None or not is_its_attributes(kind) or kind in cloudpickle.Pickler.dispatch_table:
         return None

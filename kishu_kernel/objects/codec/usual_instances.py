@@ -19,7 +19,7 @@ from kishu_kernel.objects.codec.shared_memory import Segment
 from kishu_kernel.objects.native_rules import Rule, rule_of
 from kishu_kernel.objects.own_modules import held_since_import
 from kishu_kernel.objects.rebuild.arrays import load_array
-from kishu_kernel.objects.reducers import Reducer
+from kishu_kernel.objects.reducers import Reducer, hides, is_told_wholly
 from kishu_kernel.process.native import WALKER, told_state, untouched
 
 Override = Callable[[Any], Any]
@@ -50,7 +50,7 @@ def with_usual_first(reducer: Reducer, override: Override, never: Callable[[type
             others.add(kind)
         elif reducer.entry(kind) is not None:
             in_table.add(kind)
-            if reducer.table.is_told_by_state(kind):
+            if is_told_wholly(reducer.table, kind):
                 by_state.add(kind)
         elif (place := place_of(kind)) is None:
             without_place.add(kind)
@@ -117,10 +117,10 @@ def natively(reducer: Reducer, override: Override, noted: Noted, met: set[int]) 
             return _ASK
         if entry is None:
             return _PASS if place is None else _ATTRIBUTES if is_plain(kind) else _HELD
-        if reducer.table.is_told_by_state(kind):
+        if is_told_wholly(reducer.table, kind):
             return _STATE
         own = type(place) is types.GetSetDescriptorType
-        return _LIBRARY if own and not is_users_own(kind) and not reducer.table.hides(kind) else _ASK
+        return _LIBRARY if own and not is_users_own(kind) and not hides(reducer.table, kind) else _ASK
 
     asked = override, way_of, reducer.reduce_whole, held_since_import, reducer.private, reducer.reduce
     ways: Override = WALKER.Override(*asked, reducer.with_left, load_array, *noted)

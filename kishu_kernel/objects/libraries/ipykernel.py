@@ -7,7 +7,6 @@ from typing import Any
 from kishu_kernel.objects.classes import attributes
 from kishu_kernel.objects.libraries.standard.processes import reduction_of_thread
 from kishu_kernel.objects.library import Library, Reduction
-from kishu_kernel.objects.rebuild.libraries import part_of_shell, set_job_state
 
 
 def _shell(shell: Any) -> Reduction:
@@ -19,6 +18,8 @@ def _shell(shell: Any) -> Reduction:
 def _of_shell(obj: Any) -> Reduction:
     """A formatter, a manager: a copy of it would be nobody's."""
     from IPython.core.getipython import get_ipython
+
+    from kishu_kernel.objects.rebuild.libraries import part_of_shell
 
     held = attributes(get_ipython()) or {}
     traits = held.get("_trait_values", {})
@@ -33,6 +34,8 @@ def _of_shell(obj: Any) -> Reduction:
 
 
 def _job(job: Any) -> Reduction:
+    from kishu_kernel.objects.rebuild.libraries import set_job_state
+
     make, arguments, (state, _), *_ = reduction_of_thread(job)
     from IPython.core.getipython import get_ipython
 

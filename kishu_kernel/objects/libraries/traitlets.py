@@ -9,9 +9,6 @@ from typing import Any
 from kishu_kernel.objects.ambient_state import Provider, copied, differs
 from kishu_kernel.objects.classes import contents_of, instance_state, module_name, mro_of
 from kishu_kernel.objects.library import Library, Reduction
-from kishu_kernel.objects.rebuild.code import module_attribute
-from kishu_kernel.objects.rebuild.instances import make_instance
-from kishu_kernel.objects.rebuild.libraries import set_traits
 
 
 class ConfiguredTraits(Provider):
@@ -111,6 +108,9 @@ def _is_plain(value: Any) -> bool:
 
 def _with_observers(obj: Any) -> Reduction:
     # Its own way leaves out who observes it, and runs code of its class when it is loaded.
+    from kishu_kernel.objects.rebuild.instances import make_instance
+    from kishu_kernel.objects.rebuild.libraries import set_traits
+
     kind = type(obj)
     way = next(contents_of(base) for base in mro_of(kind) if "__getstate__" in contents_of(base))
     if way.get("__module__") != "traitlets.traitlets":
@@ -137,6 +137,8 @@ def _observer(kind: type, called: Any) -> Any:
 
 def _sentinel(sentinel: Any) -> Reduction:
     # "All" and "Undefined" are asked for by their identity.
+    from kishu_kernel.objects.rebuild.code import module_attribute
+
     name = sentinel.name
     held = vars(sys.modules["traitlets.traitlets"]).get(name) is sentinel
     return (module_attribute, ("traitlets.traitlets", name)) if held else NotImplemented

@@ -11,6 +11,7 @@ import sys
 import types
 from typing import Any
 
+from kishu_kernel.objects.module_originals import ABSENT, _Absent
 from kishu_kernel.objects.rebuild.arrays import (
     load_array,
     load_buffer_view,
@@ -20,9 +21,7 @@ from kishu_kernel.objects.rebuild.arrays import (
 )
 from kishu_kernel.objects.rebuild.caches import make_filled_cache, set_cached_calls
 from kishu_kernel.objects.rebuild.code import (
-    ABSENT,
     EMPTY_CELL,
-    _Absent,
     _EmptyCell,
     dict_view,
     load_class,

@@ -13,6 +13,7 @@ from typing import Any
 
 import cloudpickle.cloudpickle as _cloud
 
+from kishu_kernel.objects.module_originals import module_originals
 from kishu_kernel.objects.rebuild.instances import mro_of, vars_of
 
 _made: weakref.WeakSet[type] = weakref.WeakSet()
@@ -27,16 +28,6 @@ class _EmptyCell:
 
 
 EMPTY_CELL = _EmptyCell()
-
-
-class _Absent:
-    """Stands for what one of the user's modules held, and a cell has deleted."""
-
-    def __reduce__(self) -> str:
-        return "ABSENT"
-
-
-ABSENT = _Absent()
 
 
 def make_code(python: str, *fields: Any) -> types.CodeType:
@@ -186,10 +177,6 @@ def set_enum_state(cls: Any, state: tuple[dict[str, dict[str, Any]], dict[str, A
     _cloud._class_setstate(cls, (_put_what_metaclass_hides(cls, of_class), {}))
     for name, attributes in members.items():
         cls.__members__[name].__dict__.update(attributes)
-
-
-module_originals: dict[str, tuple[types.ModuleType, dict[str, Any]]] = {}
-"""The user's own modules by name, and what their source put there: a cell may have put something else in its place."""
 
 
 def module_original(module: str, name: str) -> Any:

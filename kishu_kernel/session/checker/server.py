@@ -29,7 +29,7 @@ from kishu_kernel.errors import LoadError
 from kishu_kernel.objects.codec.disarming import UnclaimedObjects
 from kishu_kernel.objects.codec.load_guard import LoadGuard, NotHarmlessError
 from kishu_kernel.objects.codec.pickling import decode
-from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.objects.registry import registry
 from kishu_kernel.process.audit_hook import (
     Guard,

@@ -30,7 +30,7 @@ from kishu_kernel.store.catalog.about_file import (
 )
 from kishu_kernel.store.catalog.elsewhere import is_elsewhere
 from kishu_kernel.store.catalog.paths import default_base, is_of_session, store_path
-from kishu_kernel.store.disk import directory, store_files
+from kishu_kernel.store.disk import directory
 from kishu_kernel.store.disk.directory import DATA
 from kishu_kernel.store.disk.locks import FileLock, wait_for
 
@@ -254,6 +254,8 @@ def attach(base: Path | None, store: Path, notebook: str) -> Path:
         RequestError: the notebook has a history already, or there is no such store.
         StoreError: a process has the notebook's own, empty store open, or the disk fails.
     """
+    from kishu_kernel.store.disk import store_files
+
     base, path = base or default_base(), os.path.abspath(notebook)
     if store not in _directories(base) or not _has_store(store):
         raise RequestError(f"there is no store at {store}: ask for the list of stores")

@@ -18,8 +18,9 @@ def happened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return []
 
 
-def test_it_gets_ready_once_when_there_is_nothing_more_to_think_of(happened: list[str]) -> None:
-    waits = iter([0.0, 0.0, None, None])
+def test_it_gets_ready_until_it_is_when_there_is_nothing_more_to_think_of(happened: list[str]) -> None:
+    waits = iter([0.0, 0.0, None, None, None])
+    needed = iter([False, True])
 
     def think(_: object) -> float | None:
         happened.append("think")
@@ -27,25 +28,38 @@ def test_it_gets_ready_once_when_there_is_nothing_more_to_think_of(happened: lis
 
     async def rest() -> None:
         ready = asyncio.Event()
-        scheduler = IdleScheduler(think, lambda: (happened.append("ready"), ready.set())[0])
+
+        def get_ready() -> bool:
+            happened.append("ready")
+            ready.set()
+            return next(needed)
+
+        scheduler = IdleScheduler(think, get_ready)
         scheduler.begin()
         await ready.wait()
+        ready.clear()
         scheduler.begin()  # another cell
-        while len(happened) < 5:
+        await ready.wait()
+        scheduler.begin()
+        while len(happened) < 7:
             await asyncio.sleep(0)
         for _ in range(3):
             await asyncio.sleep(0.001)
 
     asyncio.run(asyncio.wait_for(rest(), 10))
-    assert happened == ["think", "think", "think", "ready", "think"]
+    assert happened == ["think", "think", "think", "ready", "think", "ready", "think"]
 
 
 def test_a_message_or_a_cell_puts_it_off(happened: list[str]) -> None:
     async def work() -> None:
         ready = asyncio.Event()
-        scheduler = IdleScheduler(
-            lambda _: happened.append("think"), lambda: (happened.append("ready"), ready.set())[0]
-        )
+
+        def get_ready() -> bool:
+            happened.append("ready")
+            ready.set()
+            return True
+
+        scheduler = IdleScheduler(lambda _: happened.append("think"), get_ready)
         scheduler.begin()
         while not happened:
             await asyncio.sleep(0)
@@ -63,7 +77,7 @@ def test_what_goes_wrong_is_met_by_who_needs_it(happened: list[str]) -> None:
     async def rest() -> None:
         tried = asyncio.Event()
 
-        def fail() -> None:
+        def fail() -> bool:
             tried.set()
             raise ImportError
 

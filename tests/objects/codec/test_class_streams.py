@@ -13,8 +13,9 @@ import pytest
 
 from kishu_kernel.model import Payload
 from kishu_kernel.objects.codec.class_streams import LARGE, ClassStreams
-from kishu_kernel.objects.codec.pickling import decode, encode
-from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.objects.codec.encoding import encode
+from kishu_kernel.objects.codec.pickling import decode
+from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.process.native import untouched
 
 H = "class H:\n    def __init__(self, n): self.n = n\nh = H(3)"

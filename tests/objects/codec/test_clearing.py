@@ -13,8 +13,8 @@ import numpy
 import pytest
 
 from kishu_kernel.model import Payload
-from kishu_kernel.objects.codec.pickling import encode
-from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.objects.codec.encoding import encode
+from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.process.memory import address_of, block_at, memory_at
 
 LIBRARY = """
@@ -29,8 +29,8 @@ class Foreign:
 PRELUDE = """
 import gc, numpy
 from lib import Foreign
-from kishu_kernel.objects.codec.pickling import encode
-from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.objects.codec.encoding import encode
+from kishu_kernel.objects.reduction_table import ReductionTable
 
 def failed(obj):
     payload = encode(("x",), {"x": obj}, ReductionTable({}))

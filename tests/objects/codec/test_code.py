@@ -14,7 +14,8 @@ from kishu_kernel.errors import LoadError
 from kishu_kernel.model import Payload, Version
 from kishu_kernel.objects.codec.pickling import decode
 from kishu_kernel.objects.rebuild.code import make_code
-from kishu_kernel.objects.reducers import Reducer, ReductionTable
+from kishu_kernel.objects.reducers import Reducer
+from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.store import MemoryStore
 from tests.objects.codec.test_pickling import ID, Cells, empty_checkpoint
 

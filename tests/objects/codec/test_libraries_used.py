@@ -17,9 +17,10 @@ import pytest
 
 from kishu_kernel.errors import LoadError
 from kishu_kernel.model import Payload
+from kishu_kernel.objects.codec.encoding import encode
 from kishu_kernel.objects.codec.libraries_used import differences, library_versions
-from kishu_kernel.objects.codec.pickling import decode, encode
-from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.objects.codec.pickling import decode
+from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.store.base import StoredPayload
 
 PACKAGE = "kishu_test_shapes"

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from kishu_kernel.model import NotStored
+from kishu_kernel.objects.codec.encoding import encode
 from kishu_kernel.objects.codec.load_guard import LoadGuard, NotHarmlessError
-from kishu_kernel.objects.codec.pickling import NotStored, decode, encode
-from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.objects.codec.pickling import decode
+from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.session.checker.messages import CopiedBlob, CopiedPayload
 
 HARMLESS = {

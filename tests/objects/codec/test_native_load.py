@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from kishu_kernel.detect.fingerprint import digest_of
 from kishu_kernel.model import Digest
 from kishu_kernel.objects.codec import pickling
-from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.process.native import WALKER
 from tests.objects.codec.test_pickling import Cells
 from tests.objects.codec.test_plain_objects import NATIVE, OTHERS, POINTS

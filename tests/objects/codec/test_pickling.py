@@ -16,9 +16,10 @@ import pytest
 
 from kishu_kernel.detect.fingerprint import Fingerprinter
 from kishu_kernel.errors import LoadError
-from kishu_kernel.model import Checkpoint, CheckpointId, Payload, SessionId, Version
-from kishu_kernel.objects.codec.pickling import NotStored, decode, encode
-from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.model import Checkpoint, CheckpointId, NotStored, Payload, SessionId, Version
+from kishu_kernel.objects.codec.encoding import encode
+from kishu_kernel.objects.codec.pickling import decode
+from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.store import MemoryStore
 
 ID = CheckpointId("0123456789abcdef")

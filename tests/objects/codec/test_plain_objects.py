@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kishu_kernel.model import Payload
-from kishu_kernel.objects.codec import pickling, plain_objects
-from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.objects.codec import encoding, pickling, plain_objects
+from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.process.native import WALKER
 from tests.objects.codec.test_pickling import Cells
 from tests.objects.codec.test_plain_values import plain
@@ -35,7 +35,7 @@ def streams(cells: Cells, *names: str) -> tuple[bytes, bytes, bool]:
 
     native_stream = pickling.native_stream
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pickling, "plain_stream", lambda *_: None)
+        patch.setattr(encoding, "plain_stream", lambda *_: None)
         patch.setattr(pickling, "native_stream", noting)
         one = cells.encode(*names)
         patch.setattr(pickling, "native_stream", lambda *_: None)
@@ -150,7 +150,7 @@ def test_nothing_is_kept_and_nothing_is_made() -> None:
     cells = Cells()
     cells.run(POINTS + "x = [P(1, 'é' * 10, 3)]")
     before = WALKER.untouched(cells.live["x"][0])
-    assert isinstance(pickling.encode(("x",), cells.live, table), Payload)
+    assert isinstance(encoding.encode(("x",), cells.live, table), Payload)
     assert WALKER.untouched(cells.live["x"][0]) == before
 
 

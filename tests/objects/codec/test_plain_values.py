@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kishu_kernel.model import Payload
-from kishu_kernel.objects.codec import pickling, plain_values
-from kishu_kernel.objects.codec.pickling import encode
+from kishu_kernel.objects.codec import encoding, pickling, plain_values
+from kishu_kernel.objects.codec.encoding import encode
 from kishu_kernel.objects.codec.plain_values import LONGEST, plain_stream
-from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.objects.reduction_table import ReductionTable
 
 atoms = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.binary(max_size=8)
 plain = st.recursive(
@@ -40,7 +40,7 @@ def twin(request: pytest.FixtureRequest) -> Iterator[str]:
 
 def usual_stream(variables: dict[str, Any]) -> bytes:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pickling, "plain_stream", lambda *_: None)
+        patch.setattr(encoding, "plain_stream", lambda *_: None)
         patch.setattr(pickling, "native_stream", lambda *_: None)
         found = encode(tuple(sorted(variables)), variables, ReductionTable(variables))
     assert isinstance(found, Payload)

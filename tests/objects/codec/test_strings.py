@@ -17,9 +17,10 @@ from kishu_kernel.detect.fingerprint import Fingerprinter
 from kishu_kernel.detect.sequence_cache import CachedSequence, CheckoutReuse, PayloadReuse, array_lookup
 from kishu_kernel.errors import LoadError
 from kishu_kernel.model import Checkpoint, CheckpointId, Payload, SessionId, Version
-from kishu_kernel.objects.codec.pickling import decode, encode
+from kishu_kernel.objects.codec.encoding import encode
+from kishu_kernel.objects.codec.pickling import decode
 from kishu_kernel.objects.codec.strings import BLOCK, LONG, MOST_KINDS, SEPARATORS
-from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.store import MemoryStore
 
 ID = CheckpointId("0123456789abcdef")

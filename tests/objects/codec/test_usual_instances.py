@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from kishu_kernel.model import Payload
-from kishu_kernel.objects.codec import pickling
+from kishu_kernel.objects.codec import encoding, pickling
 from kishu_kernel.process import python_gc
 from tests.support.harness import Notebook
 
@@ -110,7 +110,7 @@ def test_what_is_registered_for_a_type_is_asked(notebook: Notebook) -> None:
 
     copyreg.pickle(Far, reduce_far)
     try:
-        payload = pickling.encode(("x",), {"x": [Far(), Far()]}, notebook.session._ledger._table)
+        payload = encoding.encode(("x",), {"x": [Far(), Far()]}, notebook.session._ledger._table)
         assert isinstance(payload, Payload)
         [first, second] = pickle.loads(payload.stream)["x"]
         assert type(first) is type(second) is datetime.timezone

@@ -16,8 +16,9 @@ import psutil
 import pytest
 
 from kishu_kernel.detect.fingerprint import digest_of
-from kishu_kernel.objects.codec.pickling import NotStored, encode
-from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.model import NotStored
+from kishu_kernel.objects.codec.encoding import encode
+from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.session.checker import connection
 from kishu_kernel.session.checker.connection import Checker
 from kishu_kernel.session.checker.messages import Answer, CopiedPayload, NoAnswerError, encode_message, take_message

@@ -7,7 +7,6 @@ from typing import Any
 
 from kishu_kernel.objects.classes import contents_of, mro_of, qualified_name
 from kishu_kernel.objects.library import HeldOutsideError, Library, Reduction
-from kishu_kernel.objects.rebuild.handles import addresses
 
 
 def _array_type(kind: Any) -> Reduction:
@@ -38,6 +37,8 @@ def _pointer_type(kind: Any) -> Reduction:
 def _foreign(obj: Any) -> Reduction:
     # A copy of an address is a second owner of what stands there, or leads nowhere in another process.
     import ctypes
+
+    from kishu_kernel.objects.rebuild.handles import addresses
 
     start = ctypes.addressof(obj)
     if any(ctypes.string_at(start + one, other - one).strip(b"\0") for one, other in addresses(type(obj))):

@@ -5,21 +5,22 @@ from __future__ import annotations
 import copyreg
 from typing import Any
 
-from kishu_kernel.objects.exceptions import reduction_of_exception
 from kishu_kernel.objects.library import Library, Reduction, WithMemo
 from kishu_kernel.objects.library_globals import home_of_sentinel
-from kishu_kernel.objects.rebuild.code import module_attribute
-from kishu_kernel.objects.rebuild.instances import set_super
 
 
 def _sentinel(obj: object) -> Reduction:
     # All that it is is that it is the one that a library's module holds.
+    from kishu_kernel.objects.rebuild.code import module_attribute
+
     where = home_of_sentinel(obj)
     return NotImplemented if where is None else (module_attribute, where)
 
 
 def _super(obj: super) -> Reduction:
     # Whatever else is asked of it, how to copy it included, the object that it stands for answers.
+    from kishu_kernel.objects.rebuild.instances import set_super
+
     kind, of = (vars(super)[name].__get__(obj) for name in ("__thisclass__", "__self__"))
     return copyreg.__newobj__, (super,), (kind, of), None, None, set_super  # type: ignore[attr-defined]
 
@@ -33,6 +34,12 @@ def _memory(view: memoryview) -> tuple[Any, ...]:
     return view.obj, view.format, view.shape, view.strides, view.readonly, view.tobytes()
 
 
+def _exception(error: BaseException, memo: dict[Any, Any]) -> Any:
+    from kishu_kernel.objects.exceptions import reduction_of_exception
+
+    return reduction_of_exception(error, memo)
+
+
 _COPY = "a dictionary or a set that it goes through"
 
 
@@ -41,7 +48,7 @@ class Builtins(Library):
 
     packages = ("builtins",)
     exact_reductions = {"builtins.object": _sentinel, "builtins.memoryview": _refuse, "builtins.super": _super}
-    reductions = {"builtins.BaseException": WithMemo(reduction_of_exception)}
+    reductions = {"builtins.BaseException": WithMemo(_exception)}
     external_handles = dict.fromkeys(
         (
             *("builtins.dict_keyiterator", "builtins.dict_valueiterator", "builtins.dict_itemiterator"),

@@ -14,10 +14,11 @@ import stat
 from typing import Any
 
 from kishu_kernel.objects.library import HeldOutsideError, Library, Reduction
-from kishu_kernel.objects.rebuild.handles import make_buffered, make_closed, make_text, open_again
 
 
 def _raw(file: io.FileIO) -> Reduction:
+    from kishu_kernel.objects.rebuild.handles import make_closed, open_again
+
     if file.closed:
         return make_closed, ("raw", *_label(file))
     where = os.path.abspath(os.fsdecode(_name(file)))
@@ -30,6 +31,8 @@ def _raw(file: io.FileIO) -> Reduction:
 
 
 def _buffered(file: Any) -> Reduction:
+    from kishu_kernel.objects.rebuild.handles import make_buffered, make_closed
+
     if file.closed:
         return make_closed, (type(file).__name__, *_label(file.raw))
     if type(file.raw) is not io.FileIO or vars(file):
@@ -46,6 +49,8 @@ def _is_pending(file: Any) -> bool:
 
 
 def _text(file: io.TextIOWrapper) -> Reduction:
+    from kishu_kernel.objects.rebuild.handles import make_closed, make_text
+
     buffer: Any = file.buffer
     if type(buffer) not in (io.BufferedReader, io.BufferedWriter, io.BufferedRandom) or vars(file).keys() - {"mode"}:
         raise HeldOutsideError("a text over something else than a file cannot be stored")

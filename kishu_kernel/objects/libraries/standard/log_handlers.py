@@ -21,7 +21,6 @@ from typing import Any
 from kishu_kernel.objects.classes import is_one_of
 from kishu_kernel.objects.library import Library, Reduction
 from kishu_kernel.objects.live_objects import live_objects
-from kishu_kernel.objects.rebuild.handlers import make_handler, set_handler_state
 
 _OWN = ("logging", "logging.handlers")
 _NEVER = frozenset({"formatter", "filters", "lock", "stream", "mode", "_builtin_open", "handle"})
@@ -121,6 +120,8 @@ def _stream(stream: Any) -> Any:
 
 
 def _handler(handler: Any) -> Reduction:
+    from kishu_kernel.objects.rebuild.handlers import make_handler, set_handler_state
+
     if is_own(handler):
         return make_handler, _recipe(handler)
     state = {name: None if name == "lock" else value for name, value in vars(handler).items()}  # its place is kept
@@ -133,6 +134,8 @@ def reference_to(handler: Any) -> tuple[Any, ...]:
 
 
 def _resolved(reference: tuple[Any, ...]) -> Any:
+    from kishu_kernel.objects.rebuild.handlers import make_handler
+
     return make_handler(*reference[1:]) if reference[0] == "handler" else live_objects.resolve(reference)
 
 

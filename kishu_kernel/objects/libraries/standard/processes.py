@@ -8,8 +8,6 @@ from typing import Any
 
 from kishu_kernel.objects.classes import attributes
 from kishu_kernel.objects.library import HeldOutsideError, Library, Reduction
-from kishu_kernel.objects.rebuild.ended import make_process, make_thread
-from kishu_kernel.objects.rebuild.instances import set_instance_state
 
 _RLOCK = type(threading.RLock())
 
@@ -27,6 +25,9 @@ def reduction_of_thread(thread: Any) -> Reduction:
     Raises:
         TypeError: it runs.
     """
+    from kishu_kernel.objects.rebuild.ended import make_thread
+    from kishu_kernel.objects.rebuild.instances import set_instance_state
+
     if not hasattr(thread, "_started"):
         raise TypeError("a thread that was not initialized cannot be stored")
     begun = thread._started.is_set()
@@ -39,6 +40,9 @@ def reduction_of_thread(thread: Any) -> Reduction:
 
 
 def _process(process: Any) -> Reduction:
+    from kishu_kernel.objects.rebuild.ended import make_process
+    from kishu_kernel.objects.rebuild.instances import set_instance_state
+
     child = process._popen
     ended = None if child is None else (child.pid, child.returncode)
     if ended is not None and ended[1] is None:  # it is not waited for: that would be noticed

@@ -6,7 +6,6 @@ import threading
 from typing import Any
 
 from kishu_kernel.objects.library import HeldOutsideError, Library, Reduction
-from kishu_kernel.objects.rebuild.ended import make_executor, make_future
 
 _DONE = ("CANCELLED", "CANCELLED_AND_NOTIFIED", "FINISHED")
 _OF_A_FUTURE = ("_condition", "_state", "_waiters", "_done_callbacks")
@@ -14,6 +13,8 @@ _OF_A_FUTURE = ("_condition", "_state", "_waiters", "_done_callbacks")
 
 
 def _future(future: Any) -> Reduction:
+    from kishu_kernel.objects.rebuild.ended import make_future
+
     if future._state not in _DONE:
         raise HeldOutsideError("a Future that is not done belongs to who works on it, and cannot be stored")
     return make_future, (future._state,), {k: v for k, v in vars(future).items() if k not in _OF_A_FUTURE}
@@ -21,6 +22,8 @@ def _future(future: Any) -> Reduction:
 
 def _executor(executor: Any) -> Reduction:
     # One that waits is as good as a new one: it starts its threads when there is something to do.
+    from kishu_kernel.objects.rebuild.ended import make_executor
+
     if executor._shutdown:
         at_work = any(map(threading.Thread.is_alive, executor._threads))
     else:

@@ -6,10 +6,11 @@ import weakref
 from typing import Any
 
 from kishu_kernel.objects.library import HeldOutsideError, Library, Reduction
-from kishu_kernel.objects.rebuild.handles import dead_reference, make_reference
 
 
 def _reference(reference: Any) -> Reduction:
+    from kishu_kernel.objects.rebuild.handles import dead_reference, make_reference
+
     target = reference()
     if target is None:
         return dead_reference, ()

@@ -1,0 +1,40 @@
+"""What a kernel imports of us: a session that runs plain cells has half of it, and no more than it had (a ratchet)."""
+
+from __future__ import annotations
+
+import pytest
+
+from kishu_kernel.process.native import WALKER
+
+from .driver import Kernel
+
+MOST = 225
+"""Modules of ours, after cells with plain values. It may fall; who adds one has a reason, or imports it later."""
+
+LATER = (
+    *("objects.reducers", "objects.rebuild", "objects.codec.pickling", "objects.codec.buffers", "objects.class_shape"),
+    *("detect.walk.dispatch", "detect.walk.state", "history.plan", "compare", "server", "client"),
+    *("session.checkout", "session.restore", "session.taking", "session.rerun", "session.checker", "session.in_place"),
+    *("store.maintenance", "store.remote", "store.courier", "store.transfer", "store.memory_store"),
+    *("frontend.protocol", "frontend.pages", "frontend.panel", "frontend.command", "frontend.mcp"),
+    *("frontend.magic.subcommands", "frontend.kernel.spare", "frontend.shell.withheld_messages"),
+)
+"""Rooms that are for objects which are taken apart, for other states, and for whoever asks."""
+
+NOBODYS = ("numpy", "pandas", "dill", "difflib", "click", "cryptography")
+
+
+@pytest.mark.skipif(WALKER is None, reason="its twin in Python takes plain containers apart, too")
+def test_a_session_with_plain_values_has_half_of_us(kernel: Kernel) -> None:
+    kernel.ok("x = 1\nname = 'a'")
+    kernel.ok("xs = [x, (2, 'b'), {'c': 3.0}]")
+    kernel.ok("for each in xs: x += 1")
+    found = kernel.ok("import sys; print(*sys.modules)").stdout.split()
+    ours = {name.removeprefix("kishu_kernel.") for name in found if name.startswith("kishu_kernel.")}
+    assert {name for name in ours for room in LATER if name == room or name.startswith(f"{room}.")} == set()
+    assert set(NOBODYS).isdisjoint(found)
+    assert len(ours) <= MOST
+
+    kernel.ok("class A: pass\na = A(); a.b = xs")  # all of it is there for whoever needs it
+    kernel.done("undo", steps=2)
+    assert kernel.value("x, xs[1]") == (4, (2, "b"))
