@@ -1,15 +1,17 @@
 """What a remote holds, as one of its heads says.
 
-Law: the newest head is found by asking for names, never by a list: a list may be late. Heads are never removed.
+Law: the newest head is found by asking for names: a list may be late, and only says where to begin. Heads are never
+removed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
 from kishu_kernel.errors import NotThereError, RemoteError
 from kishu_kernel.model.dataclass import dataclass, field
+from kishu_kernel.store.disk.parallel import run_in_parallel
 from kishu_kernel.store.format.signing import Signer, user_signer
 from kishu_kernel.store.remote import layout
 from kishu_kernel.store.remote.head_seals import Vouch, judged
@@ -19,6 +21,10 @@ from kishu_kernel.store.remote.objects import Objects
 
 READS = 3
 """So often what a head names is looked for: a collection may have removed it, of a head that is not the newest now."""
+
+
+LANES = 8
+"""Small objects that are read or put at once."""
 
 
 class GoneError(RemoteError):
@@ -99,10 +105,8 @@ def read_holdings(
 
 
 def _read_holdings(objects: Objects, link: Link | None, before: Holdings | None, signer: Signer) -> Holdings:
-    number, head = newest_head(objects, link.number if link else 0)
+    number, head = newest_head(objects, link.number if link and link.history else _listed_head(objects))
     check_link(objects, link, number, head)
-    if link is None or not link.history:
-        _check_gap(objects, number)
     if before is not None and before.number == number and before.head == head:
         return before
     if head is None:
@@ -116,8 +120,9 @@ def _read_holdings(objects: Objects, link: Link | None, before: Holdings | None,
     manifest = layout.decode_manifest(_read(objects, head.manifest))
     found = Holdings(number, head, vouch, manifest)
     known = before.segments if before else {}
+    read = _read_each(objects, [name for name in manifest.segments if name not in known])
     for name in manifest.segments:
-        found.add(name, known.get(name) or layout.decode_segment(_read(objects, name)))
+        found.add(name, known.get(name) or layout.decode_segment(read.pop(name)))
     return found
 
 
@@ -183,7 +188,8 @@ def check_known(objects: Objects, links: Iterable[Link], after: str = "") -> Non
         links: of stores that have the same address; those of another history say nothing.
         after: the number of a push, a colon, and how its write id begins; empty for none.
     """
-    number, head = newest_head(objects, 0)
+    links = list(links)
+    number, head = newest_head(objects, _listed_head(objects)) if links or after else (0, None)
     if head is None:
         return
     seen = [(each.number, each.write) for each in links if each.history == head.history]
@@ -201,14 +207,21 @@ def check_known(objects: Objects, links: Iterable[Link], after: str = "") -> Non
             )
 
 
-def _check_gap(objects: Objects, number: int) -> None:
-    """Raise RemoteError where there are heads above one that is missing: somebody wants an older one to be used."""
-    listed = [int(each.name[-10:]) for each in objects.list("heads/") if each.name[-10:].isdecimal()]
-    if max(listed, default=0) > number and not objects.exists(layout.head_name(number + 1)):
-        raise RemoteError(
-            f"the remote {objects.url} lacks push {number + 1}, and has later ones: somebody removed it. Nothing was "
-            "sent or taken"
-        )
+def _listed_head(objects: Objects) -> int:
+    """The newest head in a list, which may be late; 0 where there is none.
+
+    Raises:
+        RemoteError: there are heads above one that is missing: somebody wants that an older one is used, or his own.
+    """
+    listed = {int(each.name[-10:]) for each in objects.list("heads/") if each.name[-10:].isdecimal()}
+    newest = max(listed, default=0)
+    for number in range(1, newest):
+        if number not in listed and not objects.exists(layout.head_name(number)):
+            raise RemoteError(
+                f"the remote {objects.url} lacks push {number}, and has later ones: somebody removed it. Nothing was "
+                "sent or taken"
+            )
+    return newest
 
 
 def other_history(objects: Objects) -> RemoteError:
@@ -249,11 +262,10 @@ def read_rows(objects: Objects, holdings: Holdings, wanted: Iterable[RowKey]) ->
     for key in wanted:
         by_segment.setdefault(holdings.rows[key][1], []).append(key)
     found = {}
+    read = _read_each(objects, [holdings.segments[name].rows for name in by_segment])
     for name, keys in by_segment.items():
         segment = holdings.segments[name]
-        values = dict(
-            zip(segment.keys, layout.decode_rows(_read(objects, segment.rows), len(segment.keys)), strict=True)
-        )
+        values = dict(zip(segment.keys, layout.decode_rows(read[segment.rows], len(segment.keys)), strict=True))
         for key in keys:
             if layout.body_digest(key[0], values[key]) != segment.keys[key]:
                 raise RemoteError(f"the rows {segment.rows} of the remote are others than it says: nothing is used")
@@ -268,6 +280,17 @@ def named_there(objects: Objects, name: str) -> Iterator[None]:
         yield
     except NotThereError as error:
         raise GoneError(f"the remote {objects.url} lacks {name}, which it names: somebody removed it") from error
+
+
+def _read_each(objects: Objects, names: Sequence[str]) -> dict[str, bytes]:
+    """Some objects, several at a time: what passes is mostly the way to the remote and back."""
+    found: dict[str, bytes] = {}
+
+    def read(name: str) -> None:
+        found[name] = _read(objects, name)
+
+    run_in_parallel(read, list(dict.fromkeys(names)), LANES - 1)
+    return found
 
 
 def _read(objects: Objects, name: str) -> bytes:

@@ -1,8 +1,9 @@
 """A history pushed: what the remote lacks goes there, then one new head names it.
 
-The order of writes: packs, rows, segments, the manifest, the head. Whatever ends a push before the head leaves objects
-that nothing names; the next try finds those of its own again, unless `collect` has removed objects since, which a head
-says. Two who push at once want to create the same head: one does, the other reads that and goes on from there.
+The order of writes: packs, then rows, segments and the manifest, then the head. Whatever ends a push before the head
+leaves objects that nothing names; the next try finds those of its own again, unless `collect` has removed objects
+since, which a head says. Two who push at once want to create the same head: one does, the other reads that and goes on
+from there.
 
 Law: values of cells that were dropped here to save space stay in the remote. Nothing of another replica's is changed.
 """
@@ -31,6 +32,7 @@ from kishu_kernel.store.format.validation import verified_chunk
 from kishu_kernel.store.remote import layout
 from kishu_kernel.store.remote.encrypted_objects import encryption_of
 from kishu_kernel.store.remote.head_seals import judged, sealed
+from kishu_kernel.store.remote.holdings import LANES as SMALL_LANES
 from kishu_kernel.store.remote.holdings import (
     Holdings,
     KnownHoldings,
@@ -133,6 +135,26 @@ class _Sent(NamedTuple):
     holdings: Holdings
     name: str
     added: tuple[str, ...]
+
+
+class _Later:
+    """Small objects that are put together, several at a time: their names are known before."""
+
+    def __init__(self, put: Callable[[bytes], str]) -> None:
+        self._put = put
+        self._waiting: list[bytes] = []
+
+    def name(self, write: str, data: bytes) -> str:
+        """The name of an object that will be put. Those that are put together are as much as a pack."""
+        if sum(map(len, self._waiting)) + len(data) > layout.PACK_BYTES:
+            self.flush()
+        self._waiting.append(data)
+        return layout.object_name(write, data)
+
+    def flush(self) -> None:
+        """Put what waits."""
+        waiting, self._waiting = self._waiting, []
+        run_in_parallel(lambda data: (self._put(data), None)[1], waiting, SMALL_LANES - 1)
 
 
 class _Push:
@@ -238,6 +260,7 @@ class _Push:
         """Send all but the head."""
         packs = self._packs(link.pending, plan)
         segments: dict[str, Segment] = {}
+        later = _Later(lambda data: self._put(link.pending, data))
         batches = list(layout.batches(plan.rows.items()))
         for number, batch in enumerate(batches):
             keys, values = {}, []
@@ -247,10 +270,10 @@ class _Push:
                     if value is not None:  # else it has been removed meanwhile
                         keys[table, key] = layout.body_digest(table, bytes(value))
                         values.append(bytes(value))
-            rows = self._put(link.pending, layout.encode_rows(values))
+            rows = later.name(link.pending, layout.encode_rows(values))
             last = number == len(batches) - 1
             segment = Segment(rows, keys, packs if last else {})
-            segments[self._put(link.pending, layout.encode_segment(segment))] = segment
+            segments[later.name(link.pending, layout.encode_segment(segment))] = segment
             self._tell(sum(map(len, values)))
         replicas = {**holdings.manifest.replicas, link.replica: Replica(link.label, link.pending, plan.refs)}
         held = holdings
@@ -258,7 +281,9 @@ class _Push:
             held = merge(holdings, self._objects, partial(self._put, link.pending))
         held = held.with_segments({**held.segments, **segments})
         held.manifest = replace(holdings.manifest, segments=tuple(held.segments), replicas=replicas)
-        return _Sent(held, self._put(link.pending, layout.encode_manifest(held.manifest)), tuple(segments))
+        manifest = later.name(link.pending, layout.encode_manifest(held.manifest))
+        later.flush()
+        return _Sent(held, manifest, tuple(segments))
 
     def _packs(self, write: str, plan: Lacking) -> dict[str, Packed]:
         """Send the chunks, in packs, some at a time: the name of each, and what is in it."""

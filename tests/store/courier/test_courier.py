@@ -103,7 +103,7 @@ def test_it_takes_no_step_while_a_cell_runs(start: Start, tmp_path: Path) -> Non
     kernel = stopped(start, store, remote)
     while not kernel.courier._changed._waiters:  # type: ignore[attr-defined] # it stands at the gate
         time.sleep(0.001)
-    assert remote.calls == 2  # whether it is encrypted, and the step
+    assert remote.calls == 3  # whether it is encrypted, which heads there are, and the step
     kernel.say(go=str(store), url="memory:///")
     assert kernel.hear_state("pushed")["error"] is None
 
