@@ -33,6 +33,9 @@ _TRAVELS = frozenset({"undo", "redo", "checkout", "resume"})
 PATIENCE = 30.0
 """Seconds after which a kernel that does not answer is taken for hung."""
 
+COPIES = "import pandas as pd; pd.__version__ < '3' and pd.set_option('mode.copy_on_write', True)"
+"""Code: pandas, where frames copy on write, as they do from 3 on. Python 3.10 has none but older ones."""
+
 Content = dict[str, Any]
 
 

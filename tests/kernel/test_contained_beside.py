@@ -11,7 +11,7 @@ import pytest
 from .conftest import Start
 
 PREPARED = """
-import os, sys, weakref, builtins
+import builtins, inspect, os, sys, weakref
 n, xs, busy = 5, [1, 2], False
 def put(*_, **__):
     global busy
@@ -22,7 +22,10 @@ def put(*_, **__):
     return "put"
 """
 
-WRAPPED = "real = {0}.{1}\n{0}.{1} = lambda *given, **named: put() and real(*given, **named)"
+WRAPPED = (
+    "real = {0}.{1}\n{0}.{1} = lambda *given, **named: put() and real(*given, **named)\n"
+    "{0}.{1}.__signature__ = inspect.signature(real)"  # ipykernel asks what it takes
+)
 
 WAYS: dict[str, tuple[str, str]] = {
     "a set that is watched": ("s = {1}\nr = weakref.ref(s, put)", "del s"),

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from .driver import Kernel
+from .driver import COPIES, Kernel
 
 Scenario = tuple[str, str, str]
 """What makes it, what changes it, what checks it. Cells that make are parted by a line of `---`."""
@@ -161,7 +161,7 @@ MEMORY: dict[str, Scenario] = {
         "v[0] = 9; assert t.device.type == 'cuda' and t.tolist() == [0, 9, 2]",
     ),
     "frames are private": (
-        "import pandas as pd; a = pd.DataFrame({'n': [1, 2], 'm': [3, 4]}); b = a.copy(deep=False); c = a[['n']]; s = a['n']",
+        f"{COPIES}; a = pd.DataFrame({{'n': [1, 2], 'm': [3, 4]}}); b = a.copy(deep=False); c = a[['n']]; s = a['n']",
         "a['n'] = 5",
         "a.loc[0, 'n'] = 9; s.iloc[1] = 8; assert (b['n'].tolist(), c['n'].tolist(), a['n'].tolist()) == ([1, 2], [1, 2], [9, 2])",
     ),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -269,6 +270,8 @@ def needed(scenario: Scenario) -> None:
     """Skips where the kernel's environment, which is this one, has not got it."""
     for library in re.findall(r"(?:^|; )(?:import|from) (\w+)", scenario[0], re.MULTILINE):
         pytest.importorskip(library)
+    if "df.copy(deep=False)" in scenario[0] and version("pandas") < "3":
+        pytest.skip("two frames of an older pandas may share what they write to")
 
 
 @pytest.fixture(scope="module")

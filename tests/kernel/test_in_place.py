@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,8 @@ SCENARIOS = {
 @pytest.mark.parametrize("case", SCENARIOS)
 def test_it_stays_what_it_is(case: str, tmp_path: Path) -> None:
     begins, changes, seen = SCENARIOS[case]
+    if "pd." in begins and version("pandas") < "3":
+        pytest.skip("frames of an older pandas are loaded anew")
     with Kernel(tmp_path, environment={"JPY_SESSION_NAME": str(tmp_path / "book.ipynb")}) as kernel:
         kernel.ok(IMPORTS)
         kernel.ok(begins)

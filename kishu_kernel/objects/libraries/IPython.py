@@ -380,7 +380,7 @@ _TRACEBACKS = {
         places=lambda: [*shell_places(), (running_shell(), "InteractiveTB"), (running_shell().InteractiveTB, "mode")],
     ),
     "debugger": Setting(
-        lambda: bool(running_shell().call_pdb),
+        lambda: running_shell().call_pdb,
         lambda on: setattr(running_shell(), "call_pdb", on),
         places=lambda: [(running_shell(), "_call_pdb")],
     ),

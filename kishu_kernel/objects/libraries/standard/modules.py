@@ -77,8 +77,14 @@ class Argparse(Library):
     reductions = {"argparse.Action": _of_parser, "argparse._ActionsContainer": _of_parser}
 
 
+def _fraction(fraction: Any) -> Reduction:
+    # As from Python 3.11 on. Before, it is written in digits, which for large ones is slow, or refused.
+    return type(fraction), (fraction._numerator, fraction._denominator)
+
+
 class Values(Library):
     """They tell in a way of their own what they are, and nothing is missing."""
 
     packages = ("collections", "dataclasses", "fractions", "kishu_kernel", "pathlib", "random", "uuid")
     whole = {"collections.*", "dataclasses.*", "fractions.*", "kishu_kernel.*", "pathlib.*", "random.*", "uuid.*"}
+    exact_reductions = {"fractions.Fraction": _fraction}
