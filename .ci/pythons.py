@@ -1,7 +1,8 @@
 """The kernel's contract on the oldest and the newest Python of this machine, beside the one that runs all tests.
 
-The argument is where the environments are made. Pythons are looked for on PATH and among pyenv's. The workflows in
-.github/workflows run more on each of them.
+The argument is where the environments are made. Pythons are looked for on PATH and among pyenv's. Of `tests/kernel`
+each takes one test in `SHARES`, and each commit others, so that all are run in time; `KISHU_SHARES=1` runs all, and
+.github/workflows runs all tests on each Python.
 """
 
 import os
@@ -13,8 +14,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-TOOLS = ["hypothesis", "jupyter_kernel_test", "nbformat", "numpy", "pytest>=8", "pytest-timeout"]
-TESTS = ["tests/conformance/test_jupyter_kernel.py", "tests/kernel/test_sources.py::test_in_a_new_kernel"]
+TOOLS = [
+    *("hypothesis", "ipywidgets", "jupyter_console", "jupyter_kernel_test", "matplotlib", "nbclient", "nbformat"),
+    *("numpy", "pandas", "pytest>=8", "pytest-timeout"),
+]
+EXTRAS = "panel,remote,team"
+SHARES = int(os.environ.get("KISHU_SHARES", "4"))
 
 Version = tuple[int, int]
 
@@ -24,24 +29,30 @@ def main(work: Path) -> None:
     others = {version: python for version, python in found().items() if version != sys.version_info[:2]}
     if not others:
         print("no other Python from 3.10 on is here: nothing was tried")
-    for version in sorted({min(others), max(others)} if others else ()):
+    source = copy(work / "source")
+    turn = int(commit(), 16)
+    for number, version in enumerate(sorted({min(others), max(others)} if others else ())):
         environment = work / ".".join(map(str, version))
         print(f"-- {others[version]}", flush=True)
-        run(others[version], "-m", "venv", str(environment))
+        run(source, others[version], "-m", "venv", str(environment))
         python = str(environment / "bin" / "python")
-        run(
-            python,
-            "-m",
-            "pip",
-            "install",
-            "-qq",
-            "--disable-pip-version-check",
-            "--no-compile",
-            "-e",
-            str(ROOT),
-            *TOOLS,
-        )
-        run(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *TESTS)
+        quiet = ["-qq", "--disable-pip-version-check", "--no-compile"]
+        run(source, python, "-m", "pip", "install", *quiet, "-e", f".[{EXTRAS}]", *TOOLS)
+        test = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+        run(source, *test, "tests/conformance", "tests/kernel/test_sources.py::test_in_a_new_kernel")
+        run(source, *test, f"--share={(turn + number) % SHARES}/{SHARES}", "tests/kernel")
+
+
+def copy(to: Path) -> Path:
+    """What is tested, where nothing is built beside the sources that others test at the same time."""
+    unwanted = shutil.ignore_patterns(".*", "__pycache__", "node_modules", "build")
+    return Path(shutil.copytree(ROOT, to, ignore=unwanted))
+
+
+def commit() -> str:
+    """Of what is tested; 0 where Git does not know."""
+    asked = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True)
+    return asked.stdout.strip() or "0"
 
 
 def found() -> dict[Version, str]:
@@ -66,9 +77,10 @@ def candidates() -> Iterator[str]:
     yield from sorted(str(each) for each in pyenv.glob("versions/3.*/bin/python"))
 
 
-def run(*command: str) -> None:
+def run(where: Path, *command: str) -> None:
     """Runs a command; exits where it fails."""
-    status = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL).returncode
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    status = subprocess.run(command, cwd=where, env=environment, stdin=subprocess.DEVNULL).returncode
     if status:
         sys.exit(status)
 

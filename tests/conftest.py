@@ -18,11 +18,14 @@ COMPLAINTS = pytest.StashKey[list[str]]()
 
 LONGEST = (
     "tests/browser",
-    "tests/hub/test_day.py",
     "tests/session/test_differential.py",
+    "tests/hub/test_day.py",
     "tests/matrix/test_matrix.py",
+    "tests/client/test_many_forks.py",
+    "tests/session/test_restore.py",
+    "tests/kernel/test_programs.py",
 )
-"""Groups that begin first, so that no process is left with one when the others are done."""
+"""Groups that begin first, of a soak, too, so that no process is left with one when the others are done."""
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -45,6 +48,10 @@ def own_address() -> None:
     addresses.choose()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--share", default="0/1", metavar="K/N", help="of the tests only each Nth, from number K on")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[SOAK] = soak.prepare(config)
     config.stash[COMPLAINTS] = native.complaints()  # else the first notebook of each process would tell them
@@ -58,11 +65,16 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 @pytest.hookimpl(tryfirst=True)  # before tests are left out by their markers
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The longest groups begin; in a soak, properties are tried again."""
+    """The longest groups begin; in a soak, properties are tried again; of a share the others are left out."""
     order = {group: place for place, group in enumerate(LONGEST)}
     items.sort(key=lambda item: order.get(group_of(item.nodeid), len(order)))
     if config.stash[SOAK]:
         soak.properties(items)
+    first, every = map(int, config.getoption("share").split("/"))
+    if every > 1:
+        kept = items[first % every :: every]
+        config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+        items[:] = kept
 
 
 def pytest_collection_finish() -> None:

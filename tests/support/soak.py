@@ -1,6 +1,7 @@
 """What is tried few times in the default run is tried many times in a soak, which `scripts/test --soak` runs.
 
-Both are the same test: the law that it holds is never in the soak alone.
+Both are the same test: the law that it holds is never in the soak alone. `scripts/test --all` runs both at once, and a
+property only once, with the examples of the soak.
 """
 
 from __future__ import annotations
@@ -32,13 +33,13 @@ def each(name: str, values: Sequence[Any], few: int) -> pytest.MarkDecorator:
 
 
 def prepare(config: pytest.Config) -> bool:
-    """Sets how many examples a property is tried with. Whether this run is a soak."""
-    soak = config.option.markexpr == "soak"
+    """Sets how many examples a property is tried with. Whether this run is a soak alone."""
+    which = config.option.markexpr
     for name, number in _EXAMPLES.items():
         # how long a machine takes to make examples is no matter of tests
         settings.register_profile(name, max_examples=number, suppress_health_check=[HealthCheck.too_slow])
-    settings.load_profile("soak" if soak else "short")
-    return soak
+    settings.load_profile("soak" if which in ("soak", "") else "short")
+    return bool(which == "soak")
 
 
 def properties(items: list[pytest.Item]) -> None:
