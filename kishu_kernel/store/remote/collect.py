@@ -4,9 +4,9 @@ Two steps, days apart. A head is created in which the values are no more, and wh
 its own. The objects that this leaves are removed by a later collection: until then who reads an older head finds them.
 
 Law: nothing that a head, a branch or a tag of any replica needs goes, nor any record; what is dropped comes again with
-the next push of who has it and needs it (`lacking`). Before an object is removed a head says that some are: who
-pushes meanwhile has to read it, since it has taken the number of his, and begins anew (`push`). So no clock
-keeps anything whole. That of the remote, never this machine's, only says for how long others may still go on.
+the next push of who has it, once a name needs it (`lacking`). Before an object is removed a head says that some are:
+who pushes meanwhile has to read it, since it has taken the number of his, and begins anew (`push`). So no clock keeps
+anything whole. That of the remote, never this machine's, only says for how long others may still go on.
 Neighbours: `push` creates heads, too; `session.garbage` says what names need.
 """
 
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from itertools import accumulate
 
@@ -35,7 +36,7 @@ from kishu_kernel.store.remote.holdings import (
     read_holdings,
     read_rows,
 )
-from kishu_kernel.store.remote.lacking import version_rows
+from kishu_kernel.store.remote.lacking import names_there, version_rows
 from kishu_kernel.store.remote.layout import Head, Packed, Place, RowKey, Segment
 from kishu_kernel.store.remote.link import Link
 from kishu_kernel.store.remote.objects import Listed, Objects
@@ -172,12 +173,7 @@ class _Collection:
                 records.append(validated_checkpoint(key, schema.without_signature(value)))
             else:
                 stored[key] = garbage.stored_version(key, value)
-        names = {
-            f"{name}@{replica}": id
-            for replica, each in holdings.manifest.replicas.items()
-            for name, id in each.refs.items()
-        }
-        drop, evict = choose(records, {**names, **refs})
+        drop, evict = choose(records, {**names_there(holdings), **refs})
         sizes = {Digest(digest): place.length for digest, place in holdings.chunks.items()}
         return garbage.plan_collection(stored, sizes, drop, evict, limit)
 
@@ -272,22 +268,26 @@ class _Collection:
         times = [(number, self._heads.get(layout.head_name(number))) for number in numbers]
         recent = [number for number, time in times if time is None or now - time <= self._reading]  # lists may be late
         oldest = max(1, min(recent) - 1) if recent else newest.number
-        named: set[str] = set()
-        segments = dict(newest.segments)
-        for number in range(oldest, newest.number + 1):
-            try:
-                head, manifest = newest.head, newest.manifest
-                if number != newest.number or head is None:
-                    head = layout.decode_head(self._objects.get(layout.head_name(number)))
-                    manifest = layout.decode_manifest(layout.verified(head.manifest, self._objects.get(head.manifest)))
-                for name in manifest.segments:
-                    if name not in segments:
-                        segments[name] = layout.decode_segment(layout.verified(name, self._objects.get(name)))
-                    named |= {name, segments[name].rows, *segments[name].packs}
-                named.add(head.manifest)
-            except NotThereError:  # nobody can read it any more
-                continue
+        heads = self._read({layout.head_name(number) for number in range(oldest, newest.number)})
+        manifests = self._read({layout.decode_head(data).manifest for data in heads.values()})
+        names = {name: layout.decode_manifest(layout.verified(name, data)).segments for name, data in manifests.items()}
+        wanted = {each for segments in names.values() for each in segments} - newest.segments.keys()
+        older = {name: layout.decode_segment(layout.verified(name, data)) for name, data in self._read(wanted).items()}
+        named = {*manifests, *([newest.head.manifest] if newest.head else [])}
+        for name, segment in {**older, **newest.segments}.items():
+            named |= {name, segment.rows, *segment.packs}
         return named
+
+    def _read(self, names: Collection[str]) -> dict[str, bytes]:
+        """Some objects, several at a time, without those that are gone: nobody can read what named them."""
+        found: dict[str, bytes] = {}
+
+        def read(name: str) -> None:
+            with suppress(NotThereError):
+                found[name] = self._objects.get(name)
+
+        run_in_parallel(read, sorted(names), _LANES - 1)
+        return found
 
     def _put(self, data: bytes) -> str:
         name = layout.object_name(self._write, data)

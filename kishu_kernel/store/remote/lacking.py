@@ -53,8 +53,8 @@ def what_is_lacking(store: Environment, link: Link, holdings: Holdings, needed: 
     """What to push. O(records).
 
     Args:
-        needed: of what was removed from the remote to save space, that goes there again which this replica's names
-            need. None: nothing of it.
+        needed: of what was removed from the remote to save space, that goes there again which names of this replica
+            or of others need. None: nothing of it.
 
     Raises:
         StoreError: a record is damaged.
@@ -68,7 +68,8 @@ def what_is_lacking(store: Environment, link: Link, holdings: Holdings, needed: 
                 if txn.get(bytes(value), db=store.tables["checkpoints"]) is not None:
                     refs[name] = id
         refs = own_refs(refs, link.received)
-        left_out = holdings.dropped - _needed_rows(txn, store.tables, refs, needed) if holdings.dropped else set()
+        names = {**names_there(holdings), **refs}
+        left_out = holdings.dropped - _needed_rows(txn, store.tables, names, needed) if holdings.dropped else set()
         rows = _rows(txn, store.tables, holdings, digests_at(link.segments, holdings), left_out)
         digests = {
             bytes(digest)
@@ -128,6 +129,11 @@ def _rows(
                         continue
                 rows[table, key] = len(value)
     return rows
+
+
+def names_there(holdings: Holdings) -> dict[str, CheckpointId]:
+    """The names of all replicas, as a remote has them."""
+    return {f"{name}@{id}": at for id, each in holdings.manifest.replicas.items() for name, at in each.refs.items()}
 
 
 def _needed_rows(

@@ -98,6 +98,17 @@ def test_what_is_named_again_is_pushed_again(here: Path, tmp_path: Path, remote:
     assert values(tmp_path / "there")[checkpoint_id(2)] == values(here)[checkpoint_id(2)]
 
 
+def test_who_has_what_another_names_pushes_it_again(here: Path, tmp_path: Path, remote: Objects) -> None:
+    all_that_may(remote, **AT_ONCE)
+    there = tmp_path / "there"
+    clone(remote, there)
+    name(there, "I want it", 2)
+    push(there, remote, needed=needed_by)
+    assert push(here, remote, needed=needed_by).versions == 1
+    assert pull(there, remote).versions == 1
+    assert with_values(there) == {2, 6}
+
+
 def test_names_of_this_store_count_before_they_are_pushed(here: Path, tmp_path: Path, remote: Objects) -> None:
     name(here, "not pushed", 4)
     collect(remote, remote_of(here), sorted_by_need, refs(here), 0, **AT_ONCE)
