@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from kishu_kernel.errors import AmbiguousTargetError, RequestError, UnknownTargetError
 from kishu_kernel.history.graph import Lookup, ancestry
@@ -33,6 +33,12 @@ def own_heads(refs: Mapping[str, CheckpointId], besides: str | None = None) -> d
     """
     heads = {name[len(HEAD) :]: id for name, id in refs.items() if name.startswith(HEAD) and name != f"{HEAD}{besides}"}
     return {name: id for name, id in heads.items() if FORKED not in name} or heads
+
+
+def running_heads(heads: Mapping[str, CheckpointId], live: Collection[str]) -> set[CheckpointId]:
+    """The heads of those sessions that are live, where no other one ends there, too."""
+    running, ended = ({id for name, id in heads.items() if (name in live) is which} for which in (True, False))
+    return running - ended
 
 
 def resolve(

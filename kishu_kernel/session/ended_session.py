@@ -33,12 +33,14 @@ class EndedSession:
         variables: how many there were, results of cells left out; None where that is not said.
         bytes: what they weigh; None where that is not said.
         unwritten: what its kernel could not write before it ended, in words; None if it wrote everything.
+        running: it has not ended: another kernel has it, and is at this checkpoint.
     """
 
     last: Checkpoint
     variables: int | None
     bytes: int | None
     unwritten: str | None
+    running: bool = False
 
 
 def ended_session(timeline: Timeline) -> EndedSession | None:
@@ -46,13 +48,14 @@ def ended_session(timeline: Timeline) -> EndedSession | None:
     last = timeline.resumable()
     if last is None:
         return None
-    unwritten = unwritten_work(timeline, last)
+    running = last.id in timeline.running_heads()
+    unwritten = None if running else unwritten_work(timeline, last)
     path = list(islice(ancestry(timeline.lookup, last.id), MAX_CHECKPOINTS + 1))
     if len(path) > MAX_CHECKPOINTS:
-        return EndedSession(last, None, None, unwritten)
+        return EndedSession(last, None, None, unwritten, running)
     records = [timeline.lookup(made).record(names) for names, made in state_at(timeline.lookup, last.id).items()]
     names = [name for record in records for name in record.names if not is_result(name)]
-    return EndedSession(last, len(names), sum(record.size for record in records), unwritten)
+    return EndedSession(last, len(names), sum(record.size for record in records), unwritten, running)
 
 
 def begins_empty(timeline: Timeline) -> bool:

@@ -140,3 +140,8 @@ class StoredHistory:
                 if name.startswith(kind):
                     named[name[len(kind) :]] = id
         return found
+
+
+def without_outputs(checkpoint: Checkpoint) -> Checkpoint:
+    """The checkpoint without what its cell has shown."""
+    return replace(checkpoint, outputs=()) if checkpoint.outputs else checkpoint

@@ -16,7 +16,7 @@ from pathlib import Path
 from kishu_kernel.errors import RequestError, UnknownTargetError
 from kishu_kernel.history.graph import ancestry, common_ancestor, has_no_variables
 from kishu_kernel.history.lines import MAIN, SIDE, branch_at, left_behind
-from kishu_kernel.history.targets import BRANCH, HEAD, TAG, checked_name, closest, own_heads
+from kishu_kernel.history.targets import BRANCH, HEAD, TAG, checked_name, closest, own_heads, running_heads
 from kishu_kernel.model import (
     DOCUMENT,
     Checkpoint,
@@ -28,7 +28,7 @@ from kishu_kernel.model import (
     Version,
 )
 from kishu_kernel.model.amounts import size
-from kishu_kernel.session.stored_history import StoredHistory
+from kishu_kernel.session.stored_history import StoredHistory, without_outputs
 from kishu_kernel.store.base import Store
 from kishu_kernel.store.format.documents import decode_document, encode_document
 from kishu_kernel.store.write_behind.jobs import Failure
@@ -137,7 +137,7 @@ class Timeline(StoredHistory):
         branch = self.branch or self.home
         refs = {BRANCH + branch: checkpoint.id, HEAD + self.session: checkpoint.id, **self._leaving(branch)}
         # Before the commit, since afterwards `_written` may have kept a fuller one on the writer's thread.
-        kept = self._known[checkpoint.id] = _without_outputs(checkpoint)
+        kept = self._known[checkpoint.id] = without_outputs(checkpoint)
         try:
             self.store.commit(checkpoint, payloads, refs)
         except BaseException:
@@ -201,7 +201,7 @@ class Timeline(StoredHistory):
     def _written(self, kept: Checkpoint) -> None:
         """On the writer's thread: a checkpoint is on the disk, and it is known how many bytes it added."""
         if not self.store.is_unwritten(kept.id):  # else it is about to be extended, and what is known is newer
-            self._known[kept.id] = _without_outputs(kept)
+            self._known[kept.id] = without_outputs(kept)
             self.on_written(kept.id)
         if self._collect_above is not None:
             self._room -= 2 * kept.written_bytes + _PAGES
@@ -254,9 +254,14 @@ class Timeline(StoredHistory):
         found = [self.lookup(id) for id in heads.values() if self.store.contains(id)]
         return sorted(found, key=lambda each: each.timestamp, reverse=True)
 
+    def running_heads(self) -> set[CheckpointId]:
+        """The heads of sessions that run in other kernels, and of no session that has ended."""
+        return running_heads(own_heads(self.store.refs(), besides=self.session), self._live())
+
     def resumable(self) -> Checkpoint | None:
-        """The latest of `other_heads` that has variables; the latest of all if none has any; None if there is none."""
-        heads = self.other_heads()
+        """The latest of `other_heads` that has variables, an ended session's first; else the latest of all, or None."""
+        running = self.running_heads()
+        heads = sorted(self.other_heads(), key=lambda each: each.id in running)
         with_variables = (each for each in heads if not has_no_variables(self.lookup, each.id))
         return next(with_variables, next(iter(heads), None))
 
@@ -437,14 +442,9 @@ class Timeline(StoredHistory):
             there = {name for name, id in self._heads().items() if id == end}
             if end is not None and self.store.contains(end):
                 there.add(self.lookup(end).session)
-            others = there - {self.session}
-            is_theirs = bool(others) and not others.isdisjoint(self._live())
+            is_theirs = bool(others := there - {self.session}) and not others.isdisjoint(self._live())
             self._home = next(name for at in count(1) if (name := f"branch-{at}") not in taken) if is_theirs else MAIN
         return self._home
-
-
-def _without_outputs(checkpoint: Checkpoint) -> Checkpoint:
-    return replace(checkpoint, outputs=()) if checkpoint.outputs else checkpoint
 
 
 __all__ = ["BRANCH", "TAG", "StoredHistory", "Timeline"]

@@ -53,6 +53,7 @@ c.JupyterHub.load_roles = [
     {{"name": "tests", "scopes": ["admin:users", "admin:servers", "access:servers", "read:hub"], "services": ["tests"]}}
 ]
 c.JupyterHub.last_activity_interval = 1
+c.JupyterHub.allow_named_servers = True
 """
 
 
@@ -132,17 +133,31 @@ class Hub(Reached):
     def why_not(self) -> str | None:
         return self.log.read_text() if self._process is None or self._process.poll() is not None else None
 
-    def server(self, user: str) -> Reached:
-        """Starts a user's server, and waits until it is there."""
+    def server(self, user: str, name: str = "") -> Reached:
+        """Starts a user's server, and waits until it is there.
+
+        Args:
+            name: of one of several.
+        """
         home = self.homes / user
         data = home / ".local" / "share" / "jupyter"
         write_specs(data)
         self.ask(f"users/{user}", {})
-        status, told = self.ask(f"users/{user}/server", {})
+        status, told = self.ask(f"users/{user}/servers/{name}" if name else f"users/{user}/server", {})
         assert status in (201, 202), told
-        self.awaited(lambda: self._ready(user))
-        url = self.url.removesuffix("hub/api/")
-        return Reached(f"{url}user/{user}/", self.token, home, data / "runtime")
+        self.awaited(lambda: self._ready(user, name))
+        url = self.url.removesuffix("hub/api/") + f"user/{user}/" + (f"{name}/" if name else "")
+        return Reached(url, self.token, home, data / "runtime")
+
+    def end(self, user: str, name: str = "") -> None:
+        """Ends a server, as its user does on the hub's page."""
+        status, told = self.ask(f"users/{user}/servers/{name}" if name else f"users/{user}/server", method="DELETE")
+        assert status in (202, 204), told
+        self.awaited(lambda: self._gone(user, name))
+
+    def _gone(self, user: str, name: str) -> None:
+        if name in self.get(f"users/{user}")["servers"]:
+            raise OSError(f"the server {name!r} of {user} still runs")
 
     def running(self, user: str) -> bool:
         """Whether a user's server runs."""
@@ -163,7 +178,7 @@ class Hub(Reached):
         if left:
             raise OSError(f"the servers of {left} still run")
 
-    def _ready(self, user: str) -> None:
+    def _ready(self, user: str, name: str) -> None:
         servers = self.get(f"users/{user}")["servers"]
-        if not (servers and servers[""]["ready"]):
+        if not (name in servers and servers[name]["ready"]):
             raise OSError(f"the server of {user} does not run yet: {servers}")

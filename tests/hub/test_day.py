@@ -118,6 +118,12 @@ def test_the_day_of_a_hub(tmp_path: Path, size: int) -> None:
             assert SECRET not in told
             assert server.ask(f"kishu/kernels/{kernel}", headers={"Authorization": "token wrong"})[0] == 403
 
+        # ada has a second server, and the same notebook there: what runs is not brought there by itself
+        second = hub.server("ada", "second")
+        assert run(second, "print('frame' in globals())") == "False\n"
+        hub.end("ada", "second")
+        assert servers["ada"].kernels()
+
         # they leave in the middle of things: the idle culler ends their servers, and all memory is free
         looks = both(lambda user: run(servers[user], evening, LOOK))
         hub.cull(*USERS)

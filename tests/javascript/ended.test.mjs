@@ -16,6 +16,11 @@ test('where the session ended, when, and how much it left', () => {
   assert.deepEqual(describeEnded(unknown, now), ['Your session ended 2 min ago.']);
 });
 
+test('a session that has not ended is not called so', () => {
+  const [told] = describeEnded({ ...ended, running: true }, now);
+  assert.equal(told, 'This notebook runs in another kernel: at In [8], 2 min ago, 12 variables, 48.0 MB.');
+});
+
 test('what is missing, and what may not be brought back, is told', () => {
   const [, ...more] = describeEnded({ ...ended, note: 'df was not written.', trusted: false }, now);
   assert.equal(more[0], 'df was not written.');

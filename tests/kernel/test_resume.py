@@ -164,6 +164,23 @@ def test_auto_resume_is_asked_for_once(start: Start, book: Path) -> None:
     assert kernel.value("x") == [1, 2]
 
 
+def test_auto_resume_leaves_a_session_alone_that_another_kernel_has(start: Start, book: Path) -> None:
+    options = "--KishuKernel.auto_resume=True"
+    one = start(options, environment=on(book))
+    one.ok("xs = [1]")
+    other = start(options, environment=on(book))
+    [told] = notices(other.ok("ys = [2]"))
+    assert "runs in another kernel" in told
+    assert other.value("'xs' in globals()") is False
+    one.ok("xs.append(2)")
+    written(one)
+    one.close()
+    other.ok("ys.append(3)")  # the latest of all, and it still runs
+    again = start(options, environment=on(book))
+    again.ok("pass")
+    assert again.value("xs, 'ys' in globals()") == ([1, 2], False)
+
+
 def test_auto_resume_re_runs_nothing(start: Start, book: Path) -> None:
     kernel = start(environment={**on(book), "KISHU_AUTO_RESUME": "1"})
     kernel.ok("gen = (i for i in [1])")

@@ -135,6 +135,7 @@ def ended_content(ended: EndedSession) -> Json:
         "bytes": ended.bytes,
         "trusted": last.trusted,
         "note": ended.unwritten,
+        "running": ended.running,
     }
 
 

@@ -152,7 +152,8 @@ class Beginning:
                 return
             if earlier and (unwritten := unwritten_work(timeline, earlier[0])):
                 host.warnings.append(unwritten)  # the notice says it, and `status` repeats it
-            if resume and host.settings.auto_resume and earlier:
+            ended = timeline.resumable() if resume and host.settings.auto_resume else None
+            if ended is not None and ended.id not in timeline.running_heads():  # that goes on elsewhere
                 found = self._resumed() or found
             elif earlier and self.offer_shown:
                 return

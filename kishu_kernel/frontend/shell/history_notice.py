@@ -47,7 +47,10 @@ def _of_earlier(
 ) -> tuple[str, Commands]:
     last = ended.last
     others = [each for each in earlier if each.id != last.id]
-    text = f"This notebook has a history: its last session ended {ago(now - last.timestamp)}{_extent(ended)}"
+    when = f"{ago(now - last.timestamp)}{_extent(ended)}"
+    text = f"This notebook has a history: its last session ended {when}"
+    if ended.running:
+        text = f"This notebook runs in another kernel, whose last cell was run {when}"
     text += f", and there {'was one' if len(others) == 1 else f'were {len(others)}'} before it." if others else "."
     if place is not None and place.previous:
         text += f" The notebook was called {place.previous} then."
@@ -56,7 +59,8 @@ def _of_earlier(
     if not last.trusted:
         text += " Nothing shows that you wrote that history, so you can read it but not resume it."
         return text, (_LOG, _trust_command(place))
-    return text, (("%kishu resume", "brings its variables back"), _LOG)
+    where = "here, too" if ended.running else "back"
+    return text, (("%kishu resume", f"brings its variables {where}"), _LOG)
 
 
 def _trust_command(place: StoreAssignment | None) -> tuple[str, str]:

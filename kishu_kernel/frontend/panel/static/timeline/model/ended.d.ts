@@ -9,6 +9,8 @@ export interface Ended {
   bytes: number | null;
   trusted: boolean;
   note: string | null;
+  /** It has not ended: another kernel has it. Older kernels do not tell. */
+  running?: boolean;
 }
 
 export function describeEnded(ended: Ended, now?: Date): string[];

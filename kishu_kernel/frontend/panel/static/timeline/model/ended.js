@@ -8,7 +8,8 @@ export function describeEnded(ended, now = new Date()) {
   const { execution_count: count, variables, bytes, trusted, note } = ended;
   const where = count === null ? [] : [`at ${cellLabel(ended)}`];
   const amount = variables === null ? [] : [countOf(variables, 'variable'), formatBytes(bytes)];
-  const told = `Your session ended ${[...where, formatAge(ended.timestamp, now), ...amount].join(', ')}.`;
+  const begun = ended.running ? 'This notebook runs in another kernel:' : 'Your session ended';
+  const told = `${begun} ${[...where, formatAge(ended.timestamp, now), ...amount].join(', ')}.`;
   const doubt = trusted ? [] : ['Nothing shows that you wrote this history: it can be read, not brought back.'];
   return [told, ...(note ? [note] : []), ...doubt];
 }
