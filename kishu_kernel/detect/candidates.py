@@ -57,6 +57,11 @@ class Candidates:
 class OwnModules(Protocol):
     """The user's own modules, whose data have names beside those of the variables."""
 
+    @property
+    def any(self) -> bool:
+        """There are such names, or there were."""
+        ...
+
     def holds(self, name: str) -> bool:
         """Whether it is such a name, and not a variable's."""
         ...
@@ -75,6 +80,8 @@ class OwnModules(Protocol):
 
 
 class _NoModules:
+    any = False
+
     def holds(self, name: str) -> bool:
         return False
 

@@ -14,8 +14,11 @@ def connected_names(prints: Mapping[str, Fingerprint]) -> list[Names]:
     """Maximal sets of names whose reachable objects are connected. Sorted."""
     if len(prints) == 1 and all(each.token is None for each in prints.values()):
         return [tuple(prints)]  # as of most cells
+    alone = [(name,) for name, each in prints.items() if each.is_alone]
     hubs = hubs_of(prints)
-    prints = {**prints, **hubs}
+    prints = (
+        {**{name: each for name, each in prints.items() if not each.is_alone}, **hubs} if alone else {**prints, **hubs}
+    )
     parent = {name: name for name in prints}
 
     def root(name: str) -> str:
@@ -37,7 +40,7 @@ def connected_names(prints: Mapping[str, Fingerprint]) -> list[Names]:
 
     for one, other in _referring_to_each_other(grouped(), prints):
         parent[root(one)] = root(other)
-    return sorted(map(covariable, grouped().values()))
+    return sorted([*alone, *map(covariable, grouped().values())])
 
 
 _FEW = 4

@@ -157,10 +157,11 @@ class Detector:
             # Something else wrote what the cell read: a re-run on the stored versions would do other things.
             changes = [replace(change, replayable=False) for change in changes]
         # A module that is imported already does not run again: what it holds comes back from the store, or not at all.
-        changes = [
-            replace(change, replayable=False) if any(map(self._modules.holds, change.names)) else change
-            for change in changes
-        ]
+        if self._modules.any:
+            changes = [
+                replace(change, replayable=False) if any(map(self._modules.holds, change.names)) else change
+                for change in changes
+            ]
         return Judgement(
             self._delta(candidates, known, changes, inputs, prints, variables),
             known,

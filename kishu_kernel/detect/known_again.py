@@ -98,7 +98,8 @@ class KnownAgain:
         """A judgement begins."""
         self._judgement += 1
         self._of_several_names = None
-        state = state_of_ways(self._table)
+        moment = self._table.moment
+        state = state_of_ways(self._table) if moment is None else moment.state
         if state != self._state:
             self._known.clear()
             self._modules.clear()
@@ -160,7 +161,7 @@ class KnownAgain:
             if name and self._state is not None and not found.dynamic and _is_all_told(found):
                 self._modules[name] = found
             return found
-        may_be = self._state is not None and self._in_vain[id(obj)] < _TRIES
+        may_be = self._state is not None and self._in_vain.get(id(obj), 0) < _TRIES
         is_told = may_be and (not derives(type(obj), type) or _shows_itself(obj))
         shape = shape_of(obj, lambda cls: bound(cls) is None) if is_told else None
         found, hid = walk(obj)

@@ -30,7 +30,7 @@ from kishu_kernel.objects.registry import registry
 from kishu_kernel.process.code_origins import is_users_module
 from kishu_kernel.process.native import WALKER, dict_version
 
-_TABLES = ("entries", "places", "plain", "hiding", "whole", "values", "walkers", "references")
+_TABLES = ("entries", "places", "plain", "hiding", "whole", "values", "hubs", "walkers", "references")
 """Those of a moment's answers that go by a class or a function, and by nothing else."""
 
 _OFTEN = 64
@@ -77,11 +77,11 @@ class LastingAnswers:
             self._noted.forget()
             for answers in kept:
                 answers.clear()
-            return Moment()
+            return Moment(state=state)
         for each in [*self._noted.changed(), *self._table.refused]:
             for answers in kept:
                 answers.pop(each, None)
-        return Moment(**{name: answers.copy() for name, answers in zip(_TABLES, kept, strict=True)})
+        return Moment(state=state, **{name: answers.copy() for name, answers in zip(_TABLES, kept, strict=True)})
 
 
 def state_of_ways(table: ReductionTable) -> object:

@@ -32,8 +32,10 @@ class Moment:
         copying: whether libraries copy on write, by their ids (`questions.copies_on_write`).
         whole: whether instances come back whole (`whole_classes`).
         values: whether instances are values, and whether they are dynamic.
+        hubs: whether instances are hubs.
         walkers: who walks instances (`detect.walk.dispatch`), where that goes by nothing but the type.
         references: what stands for a class or a function that goes by reference, and is of no module of the user's.
+        state: what else all this goes by (`lasting_answers.state_of_ways`).
     """
 
     entries: dict[type, Any] = field(default_factory=dict)
@@ -45,8 +47,10 @@ class Moment:
     copying: dict[int, bool] = field(default_factory=dict)
     whole: dict[type, bool] = field(default_factory=dict)
     values: dict[type, tuple[bool, bool]] = field(default_factory=dict)
+    hubs: dict[type, bool] = field(default_factory=dict)
     walkers: dict[type, tuple[Any, ...]] = field(default_factory=dict)
     references: dict[Any, bytes] = field(default_factory=dict)
+    state: object = None
 
 
 class Unchanged:

@@ -91,11 +91,13 @@ class ObjectWalk(Walk):
 
     def __init__(self, shared: Shared) -> None:
         super().__init__(shared)
-        self.handlers.update(_HANDLERS)
-        plain = array_type()
-        if plain is not None:
-            self.handlers[plain] = walk_array
-        self.handlers_at_first = len(self.handlers)
+        first = shared.handlers
+        if not first:
+            first.update(_HANDLERS)
+            plain = array_type()
+            if plain is not None:
+                first[plain] = walk_array
+        self.handlers, self.handlers_at_first = first.copy(), len(first)
 
     def resolve(self, kind: type, obj: Any) -> Handler:
         """How instances of a type not met before are walked."""

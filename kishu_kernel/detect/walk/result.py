@@ -62,6 +62,13 @@ class Fingerprint:
         )
 
     @property
+    def is_alone(self) -> bool:
+        """It can form no co-variable with another one: an atom, mostly."""
+        return not (
+            len(self.links) or self.hidden or self.ranges or self.hubs or self.classes or self.token or self.labels
+        )
+
+    @property
     def leads_nowhere(self) -> bool:
         """No code of the notebook or of own modules can be reached from it, and no class that has a variable."""
         return not (self.codes or self.dynamic or self.modules or self.classes)

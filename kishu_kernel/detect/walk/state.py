@@ -58,6 +58,7 @@ class Shared:
         moment: what was found out of classes; the next two, too.
         references: the moment's.
         whole: classes that are walked wherever they are met, by their ids: no name and no variable stands for them.
+        handlers: with which each walk begins.
         resolved: who walks instances of a type, where all are walked alike, and behind that `statics`. It begins with
             the moment's `walkers`.
         bound_bytes: by the id of a class that a variable is bound to, or of an enum's member: itself, what stands for
@@ -85,6 +86,7 @@ class Shared:
     moment: Moment = field(default_factory=Moment)
     references: dict[Any, bytes] = field(default_factory=dict)
     whole: dict[int, type] = field(default_factory=dict)
+    handlers: dict[type, Handler] = field(default_factory=dict)
     resolved: dict[type, tuple[Any, ...]] = field(default_factory=dict)
     bound_bytes: dict[int, tuple[Any, bytes, bytes]] = field(default_factory=dict)
     metaclasses: dict[type, bool] = field(default_factory=dict)
@@ -153,7 +155,7 @@ class Walk:
     def run(self, root: Any) -> Fingerprint:
         """Walks everything reachable from `root`."""
         key, kind = id(root), type(root)
-        if (type(kind) is type and kind in self.handlers) or not is_hub(kind):  # most variables are containers
+        if not self._is_hub(kind):
             return self._run(root)
         known = self.shared.hubs.get(key)
         if known is None:
@@ -162,12 +164,21 @@ class Walk:
             known = self.shared.hubs[key] = self._run(root)
         return known
 
+    def _is_hub(self, kind: type) -> bool:
+        if type(kind) is not type:  # to look it up may run code of its metaclass
+            return is_hub(kind)
+        if kind in self.handlers:  # as most variables: they are containers
+            return False
+        hubs = self.shared.moment.hubs
+        return hubs[kind] if kind in hubs else hubs.setdefault(kind, is_hub(kind))
+
     def _run(self, root: Any) -> Fingerprint:
         constants: list[Any] = []
         self.began_with = id(root)
         self._walk(root, constants)
         hidden = self._walk_hidden(constants) if self.hidden else {}
-        self.parts.append(overlaps(self.ranges))
+        if len(self.ranges) > 1:
+            self.parts.append(overlaps(self.ranges))
         links = self._links() if constants or self.attributes else self.memo
         labels, ranges, codes = self.labels.copy(), tuple(self.ranges), frozenset(self.codes)
         opaque, dynamic = tuple(dict.fromkeys(self.opaque)), self.dynamic
