@@ -113,7 +113,8 @@ class Fingerprinter:
             found, _ = self._walk(obj)
         else:
             found = self._again.find(obj, bound) or self._again.walked(obj, self._walk, bound)
-        return found if bound is None or not derives(type(obj), type) else replace(found, token=bound(obj))
+        token = bound(obj) if bound is not None and derives(type(obj), type) else None
+        return found if token is None else replace(found, token=token)
 
     def _walk(self, obj: Any) -> tuple[Fingerprint, bool]:
         """The fingerprint, and whether a reduction hid something."""

@@ -33,10 +33,11 @@ from kishu_kernel.objects.classes import (
     is_notebooks,
     is_users_own,
     module_contents,
+    module_name,
 )
 from kishu_kernel.objects.lasting_answers import state_of_ways
 from kishu_kernel.objects.library_globals import version_of_class_globals
-from kishu_kernel.objects.moment import Unchanged
+from kishu_kernel.objects.moment import Unchanged, is_registered
 from kishu_kernel.objects.questions import (
     class_reduction_of,
     library_reduction_of_users_class,
@@ -87,6 +88,8 @@ class KnownAgain:
         self._known: dict[int, _Known] = {}
         self._modules: dict[str, Fingerprint] = {}
         """Of imported modules, which go by their names."""
+        self._named: dict[int, tuple[weakref.ref[Any], bytes, Fingerprint]] = {}
+        """Of classes and functions of libraries that do so, too, by their ids, and what stands for them."""
         self._shown = Unchanged()
         self._judgement = 0
         self._state: object = None
@@ -103,11 +106,13 @@ class KnownAgain:
         if state != self._state:
             self._known.clear()
             self._modules.clear()
+            self._named.clear()
             self._shown.clear()
             self._in_vain.clear()
             self._state = state
         if self._judgement % _OFTEN == 0:
             self._in_vain.clear()
+            self._named.clear()
             last = self._judgement - _OFTEN
             self._known = {key: each for key, each in self._known.items() if each.judgement > last}
 
@@ -115,6 +120,10 @@ class KnownAgain:
         """The fingerprint of what has not changed since it was walked; None where that is to be walked."""
         if type(obj) is types.ModuleType:
             return self._modules.get(_imported_as(obj))
+        if (named := self._named.get(id(obj))) is not None:
+            if named[0]() is obj and self._table.lasting_references.get(obj) == named[1]:
+                return named[2]
+            del self._named[id(obj)]
         known = self._known.get(id(obj))
         if known is None or self._has_several_names(obj):  # they share what a walk made, too
             return None
@@ -161,6 +170,11 @@ class KnownAgain:
             if name and self._state is not None and not found.dynamic and _is_all_told(found):
                 self._modules[name] = found
             return found
+        if self._state is not None and (reference := self._table.lasting_references.get(obj)):
+            found, _ = walk(obj)
+            if _is_all_told(found) and not (len(found.links) or found.codes or found.classes or found.dynamic):
+                self._named[id(obj)] = weakref.ref(obj), reference, found
+            return found
         may_be = self._state is not None and self._in_vain.get(id(obj), 0) < _TRIES
         is_told = may_be and (not derives(type(obj), type) or _shows_itself(obj))
         shape = shape_of(obj, lambda cls: bound(cls) is None) if is_told else None
@@ -187,6 +201,9 @@ class KnownAgain:
             if version:
                 libraries.append((weakref.ref(kind), version))
         for cls in classes:
+            if _is_typings(cls):  # `typing.Any` has a metaclass of that module's
+                libraries.append((weakref.ref(cls), version_of_class_globals(cls) or ()))
+                continue
             if not has_pythons_metaclass(cls):
                 return None
             if is_notebooks(cls):
@@ -217,6 +234,8 @@ class KnownAgain:
         return shown
 
     def _goes_by_attributes(self, kind: type) -> bool:
+        if _is_typings(kind):
+            return reduction_of(kind) is None and not is_registered(kind)
         from kishu_kernel.objects.notebook_classes import notebook_reduction_of
         from kishu_kernel.objects.reducers import Reducer, entry_of
 
@@ -237,6 +256,11 @@ def _is_all_told(found: Fingerprint) -> bool:
     """Whether nothing was met but what shows itself wholly."""
     beside = found.labels or found.ranges or found.opaque or found.sequences or found.hubs or found.hidden
     return not (beside or found.widget_setup or found.modules)
+
+
+def _is_typings(kind: type) -> bool:
+    """A class of `typing`: how its aliases come apart goes by what stands in them, and by that module."""
+    return module_name(kind) == "typing" and is_genuine(kind)
 
 
 def _imported_as(module: types.ModuleType) -> str:

@@ -258,7 +258,7 @@ typedef struct {
     int shared;      /* something else may hold what an object has its attributes in */
 } Shown;
 
-enum { SHOWN_NOT = 0, SHOWN_ATOM, SHOWN_NOTHING, SHOWN_NODE, SHOWN_CODE, SHOWN_CLASS, SHOWN_WHOLE };
+enum { SHOWN_NOT = 0, SHOWN_ATOM, SHOWN_NOTHING, SHOWN_NODE, SHOWN_CODE, SHOWN_CLASS, SHOWN_WHOLE, SHOWN_NAMED };
 
 int shown_kind(PyObject *obj);
 int shown_read(PyObject *obj, int shown, Shown *into);

@@ -259,7 +259,7 @@ doubtful(Shape *shape, PyObject *namespace)
         if (node->shown == SHOWN_CLASS || node->shown == SHOWN_WHOLE) {
             failed = place > 0 && PyList_Append(classes, node->obj) < 0;
         }
-        else if (node->shown == SHOWN_NODE && PyType_HasFeature(node->kind, Py_TPFLAGS_HEAPTYPE)) {
+        else if ((node->shown == SHOWN_NODE || node->shown == SHOWN_NAMED) && PyType_HasFeature(node->kind, Py_TPFLAGS_HEAPTYPE)) {
             Py_ssize_t known = PyList_GET_SIZE(kinds);
             while (known > 0 && PyList_GET_ITEM(kinds, known - 1) != (PyObject *)node->kind) {
                 known--;

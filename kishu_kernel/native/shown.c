@@ -99,6 +99,68 @@ put_instance(Shown *into, PyObject *obj)
     return failed ? -1 : 1;
 }
 
+/* -- types as annotations say them ----------------------------------------------------------------------- */
+
+#if PY_VERSION_HEX >= 0x030B0000 && PY_VERSION_HEX < 0x030D0000
+typedef struct {
+    PyObject_HEAD
+    PyObject *origin, *args, *parameters, *references;
+    char starred;
+} Alias; /* the beginning of the interpreter's own */
+#define HAS_ALIAS(kind) ((kind) == &Py_GenericAliasType && (kind)->tp_basicsize >= (Py_ssize_t)sizeof(Alias))
+#else
+#define HAS_ALIAS(kind) 0
+#endif
+
+/* `list[int]`, `int | None`: no code changes them. */
+static int
+is_alias(PyTypeObject *kind)
+{
+    return HAS_ALIAS(kind) || (!PyType_HasFeature(kind, Py_TPFLAGS_HEAPTYPE) && strcmp(kind->tp_name, "types.UnionType") == 0);
+}
+
+static int put_referent(PyObject *obj, void *into);
+
+static int
+put_alias(Shown *into, PyObject *obj)
+{
+    PyTypeObject *kind = Py_TYPE(obj);
+#if PY_VERSION_HEX >= 0x030B0000 && PY_VERSION_HEX < 0x030D0000
+    if (HAS_ALIAS(kind) && put_word(into, ((Alias *)obj)->starred != 0) < 0) {
+        return -1;
+    }
+#endif
+    return kind->tp_traverse(obj, put_referent, into) < 0 ? -1 : 1;
+}
+
+/* The class of `typing.Union` and `typing.Literal`, which go by their names, or that from which it derives; NULL: it is another one. */
+static PyTypeObject *
+special_form(PyTypeObject *kind)
+{
+    PyTypeObject *form = strcmp(kind->tp_name, "_SpecialForm") == 0 ? kind : kind->tp_base;
+    if (form == NULL || strcmp(form->tp_name, "_SpecialForm") != 0) {
+        return NULL;
+    }
+    PyObject *modules = PyImport_GetModuleDict();
+    PyObject *typing = modules == NULL || !PyDict_CheckExact(modules) ? NULL : PyDict_GetItemString(modules, "typing");
+    int is_so = typing != NULL && PyModule_CheckExact(typing) &&
+                PyDict_GetItemString(PyModule_GetDict(typing), "_SpecialForm") == (PyObject *)form;
+    return is_so ? form : NULL;
+}
+
+/* Its type, and what it is called: its function is the library's. */
+static int
+put_named(Shown *into, PyObject *obj)
+{
+    PyTypeObject *form = special_form(Py_TYPE(obj));
+    int failed = put_object(into, (PyObject *)Py_TYPE(obj)) < 0;
+    for (Py_ssize_t place = 0; !failed && form != NULL && place < Py_SIZE(form); place++) {
+        PyObject *held = *(PyObject **)((char *)obj + members_of(form)[place].offset);
+        failed = (held != NULL && PyUnicode_CheckExact(held) ? put_object(into, held) : put_word(into, (uintptr_t)held)) < 0;
+    }
+    return failed ? -1 : form != NULL;
+}
+
 /* -- classes and what they are made of ------------------------------------------------------------------ */
 
 /* By its version; one that is walked also by what is in it. */
@@ -204,10 +266,13 @@ shown_kind(PyObject *obj)
     if (kind == &PyTuple_Type || kind == &PyList_Type || kind == &PyDict_Type || PyAnySet_CheckExact(obj) ||
         kind == &PyFunction_Type || kind == &PyCell_Type || kind == &PyProperty_Type || kind == &PyStaticMethod_Type ||
         kind == &PyClassMethod_Type || kind == &PyMethod_Type || kind == &PyDictProxy_Type || is_descriptor(kind) ||
-        (kind == &PyCFunction_Type && is_builtin(obj))) {
+        (kind == &PyCFunction_Type && is_builtin(obj)) || is_alias(kind)) {
         return SHOWN_NODE;
     }
-    return PyType_HasFeature(kind, Py_TPFLAGS_HEAPTYPE) && is_bare(kind) ? SHOWN_NODE : SHOWN_NOT;
+    if (!PyType_HasFeature(kind, Py_TPFLAGS_HEAPTYPE) || !is_bare(kind)) {
+        return SHOWN_NOT;
+    }
+    return special_form(kind) != NULL ? SHOWN_NAMED : SHOWN_NODE;
 }
 
 /* How many words a container has to show, at least. */
@@ -260,8 +325,11 @@ shown_read(PyObject *obj, int shown, Shown *into)
         PyObject *owner = function->m_self != NULL && PyType_Check(function->m_self) ? function->m_self : NULL;
         return put_word(into, (uintptr_t)function->m_ml) < 0 || put_object(into, owner) < 0 ? -1 : 1;
     }
+    if (is_alias(kind)) {
+        return put_alias(into, obj);
+    }
     if (PyType_HasFeature(kind, Py_TPFLAGS_HEAPTYPE)) {
-        return put_instance(into, obj);
+        return shown == SHOWN_NAMED ? put_named(into, obj) : put_instance(into, obj);
     }
     return kind->tp_traverse(obj, put_referent, into) < 0 ? -1 : 1; /* methods, and what wraps functions or a dictionary */
 }

@@ -20,7 +20,7 @@ from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.process.native import WALKER, shape_of
 
 SOURCE = """
-import abc, enum, functools
+import abc, enum, functools, typing
 from dataclasses import dataclass, field
 
 class Way(enum.Enum):
@@ -61,6 +61,16 @@ def counter(start=(1, [2])):
     step.note = {"b": 2}
     return step
 
+class Hinted:
+    some: int
+Hinted.__annotations__ = {
+    "some": list[int], "one": int | None, "kept": typing.ClassVar[dict[str, Room]], "any": typing.Any,
+    "first": typing.Optional["Hinted"], "way": typing.Literal["n"], "call": typing.Callable[[int], Room | None],
+    "many": typing.List[Room], "held": dict[str, Cage], "items": tuple[int, ...], "said": typing.Annotated[int, [1]],
+}
+def hinted(some): return some
+hinted.__annotations__ = {"some": typing.Union[Room, int], "return": typing.Iterable[Room]}
+
 step = counter()
 hall, attic = Room("hall"), Room("attic")
 hall.exits[Way.NORTH] = attic
@@ -68,7 +78,7 @@ lamp = Lamp()
 hall.things.append(lamp)
 cages = (Cage(), {1, 2}, frozenset({3}), Cage.make, [1.5, None, b"x", 2j])
 """
-NAMES = ("Way", "Base", "Lamp", "Cage", "Cell", "Room", "step", "hall", "attic", "lamp", "cages")
+NAMES = ("Way", "Base", "Lamp", "Cage", "Cell", "Room", "Hinted", "hinted", "step", "hall", "attic", "lamp", "cages")
 
 CHANGES = r"""
 Way.NORTH.note = 1
@@ -111,6 +121,14 @@ cages[0].kept = vars(hall)
 cages[1].add(7)
 cages[4][0] = 2.5
 cages[4].append(cages[4])
+Hinted.__annotations__["some"] = list[str]
+Hinted.__annotations__["some"] = typing.List[int]
+Hinted.__annotations__["one"] = int | str
+Hinted.__annotations__["said"].__metadata__[0].append(2)
+Hinted.__annotations__["kept"].__args__ = (int,)
+Hinted.__annotations__["call"]._name = "Sized"
+hinted.__annotations__["some"] = typing.Union[Room, str]
+Cage.more = list[int]; list[int].__parameters__; Hinted.__annotations__["some"].__parameters__
 def __reduce__(self): return Cage, ()\nCage.__reduce__ = __reduce__
 step = counter()
 lamp = Lamp()
@@ -184,6 +202,18 @@ ELSEWHERE = {
     "what is imported under the name of a module": (
         "import calendar as more",
         "patch.setitem(sys.modules, 'calendar', type(sys)('calendar'))",
+    ),
+    "how types are told": (
+        "import typing\nmore = typing.Optional[int]",
+        "patch.setattr(typing._GenericAlias, '__reduce__', lambda self: (list, ()))",
+    ),
+    "a class of a library under its name": (
+        "from calendar import TextCalendar as more",
+        "patch.setattr('calendar.TextCalendar', sys)",
+    ),
+    "a function of a library under its name": (
+        "from calendar import monthrange as more",
+        "patch.setattr('calendar.monthrange', sys)",
     ),
     "the name of a module": (
         "import calendar as more",
