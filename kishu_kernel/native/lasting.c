@@ -145,6 +145,23 @@ has_versions(Noted *each)
     return kind == NULL || (type_version(kind) == each->version && type_version(Py_TYPE(kind)) == each->metaclass_version);
 }
 
+/* Whether its names are the same objects. Where the name of its module stands, a class's version says whether it does. */
+static int
+has_names(Noted *each)
+{
+    if (is_static(each->obj)) {
+        return 1;
+    }
+    if (PyType_Check(each->obj)) {
+        PyHeapTypeObject *heap = (PyHeapTypeObject *)each->obj;
+        return heap->ht_name == each->names.own && heap->ht_qualname == each->names.qualified;
+    }
+    Names now = names_of(each->obj);
+    int same = now.module == each->names.module && now.own == each->names.own && now.qualified == each->names.qualified;
+    release(&now);
+    return same;
+}
+
 static int
 is_as_noted(Noted *each)
 {
@@ -152,16 +169,8 @@ is_as_noted(Noted *each)
     if (each->module == NULL) {
         return 1;
     }
-    if (module_named(each->names.module, &version) != each->module || version != each->module_version || !has_versions(each)) {
-        return 0;
-    }
-    if (is_static(each->obj)) {
-        return 1;
-    }
-    Names now = names_of(each->obj);
-    int same = now.module == each->names.module && now.own == each->names.own && now.qualified == each->names.qualified;
-    release(&now);
-    return same;
+    return module_named(each->names.module, &version) == each->module && version == each->module_version && has_versions(each) &&
+           has_names(each);
 }
 
 /* -- what Python asks of it ------------------------------------------------------------------------------ */
@@ -235,25 +244,32 @@ note(Lasting *lasting, PyObject *obj, PyObject *may_last)
     return lasts;
 }
 
-/* carry(found, kept, may_last): adds to one dictionary what another one has beside it of classes and functions that last.
- * `may_last` is asked once of each.
+/* prune(answers, count, may_last): takes out of a dictionary, from the entry of this number on, what is of no class or function that
+ * lasts; the others are noted. `may_last` is asked once of each.
  */
 static PyObject *
-lasting_carry(Lasting *lasting, PyObject *const *args, Py_ssize_t count)
+lasting_prune(Lasting *lasting, PyObject *const *args, Py_ssize_t count)
 {
-    if (count != 3 || !PyDict_CheckExact(args[0]) || !PyDict_CheckExact(args[1])) {
-        PyErr_SetString(PyExc_TypeError, "carry takes two dictionaries, and who says of a class whether it lasts");
+    if (count != 3 || !PyDict_CheckExact(args[0]) || !PyLong_CheckExact(args[1])) {
+        PyErr_SetString(PyExc_TypeError, "prune takes a dictionary, a number, and who says of a class whether it lasts");
         return NULL;
     }
-    PyObject *obj, *answer;
-    Py_ssize_t place = 0, before = PyDict_GET_SIZE(args[1]); /* the one began as a copy of the other */
-    while (PyDict_Next(args[0], &place, &obj, &answer)) {
-        int known = before-- > 0 || !is_readable(obj) ? 1 : PyDict_Contains(args[1], obj);
-        int lasts = known ? known : note(lasting, obj, args[2]);
-        if (lasts < 0 || (!known && lasts && PyDict_SetItem(args[1], obj, answer) < 0)) {
-            return NULL;
+    Py_ssize_t before = PyLong_AsSsize_t(args[1]), place = 0;
+    if (PyDict_GET_SIZE(args[0]) <= before) { /* as mostly */
+        Py_RETURN_NONE;
+    }
+    PyObject *keys = PyDict_Keys(args[0]);
+    for (place = before; keys != NULL && place < PyList_GET_SIZE(keys); place++) {
+        PyObject *obj = PyList_GET_ITEM(keys, place);
+        int lasts = is_readable(obj) ? note(lasting, obj, args[2]) : 0;
+        if (lasts < 0 || (!lasts && PyDict_DelItem(args[0], obj) < 0)) {
+            Py_CLEAR(keys);
         }
     }
+    if (keys == NULL) {
+        return NULL;
+    }
+    Py_DECREF(keys);
     Py_RETURN_NONE;
 }
 
@@ -302,7 +318,7 @@ lasting_forget(Lasting *lasting, PyObject *Py_UNUSED(none))
 }
 
 static PyMethodDef methods[] = {
-    {"carry", (PyCFunction)(void (*)(void))lasting_carry, METH_FASTCALL, "Adds answers about what lasts to those that are kept."},
+    {"prune", (PyCFunction)(void (*)(void))lasting_prune, METH_FASTCALL, "Takes out answers about what does not last."},
     {"changed", (PyCFunction)lasting_changed, METH_NOARGS, "What is not as it was noted, and is noted no longer."},
     {"forget", (PyCFunction)lasting_forget, METH_NOARGS, "Nothing is noted any more."},
     {NULL},

@@ -15,7 +15,7 @@ import abc
 import copyreg
 import enum
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from cloudpickle import Pickler
@@ -47,41 +47,39 @@ class LastingAnswers:
     def __init__(self, table: ReductionTable) -> None:
         self._table = table
         self._noted = None if WALKER is None else WALKER.Lasting()
-        self._kept = Moment()
+        self._kept: dict[str, dict[Any, Any]] = {}
         self._state: object = None
         self._moments = 0
 
     @contextmanager
     def at_one_moment(self) -> Iterator[None]:
         """No code of the user's runs meanwhile: what is found out of classes is good to the end."""
-        moment = self._table.moment = self._begun()
-        generation = registry.generation
+        state = None if self._noted is None else state_of_ways(self._table)
+        kept = self._still_right(state)
+        sizes = [len(answers) for answers in kept.values()]
+        self._kept, self._state = {}, None  # nothing is, until it is told apart again what lasts
+        self._table.moment = Moment(state=state, **kept)
         try:
             yield
         finally:
             self._table.moment = None
-        if self._noted is not None and self._state is not None and generation == registry.generation:
-            try:
-                for name in _TABLES:
-                    self._noted.carry(getattr(moment, name), getattr(self._kept, name), _may_last)
-            except Exception:  # what the moment was for is done
-                self._state = None
+            if self._noted is not None and state is not None:
+                with suppress(Exception):  # what the moment was for is done
+                    for answers, size in zip(kept.values(), sizes, strict=True):
+                        self._noted.prune(answers, size, _may_last)
+                    self._kept, self._state = kept, state
 
-    def _begun(self) -> Moment:
-        if self._noted is None:
-            return Moment()
+    def _still_right(self, state: object) -> dict[str, dict[Any, Any]]:
+        """What was kept, but for what has changed; empty where all is to be asked anew."""
         self._moments += 1
-        kept, state = [getattr(self._kept, name) for name in _TABLES], state_of_ways(self._table)
-        if state is None or state != self._state or self._moments % _OFTEN == 0:
-            self._state = state
-            self._noted.forget()
-            for answers in kept:
-                answers.clear()
-            return Moment(state=state)
+        if self._noted is None or state is None or state != self._state or self._moments % _OFTEN == 0:
+            if self._noted is not None:
+                self._noted.forget()
+            return {name: {} for name in _TABLES}
         for each in [*self._noted.changed(), *self._table.refused]:
-            for answers in kept:
+            for answers in self._kept.values():
                 answers.pop(each, None)
-        return Moment(state=state, **{name: answers.copy() for name, answers in zip(_TABLES, kept, strict=True)})
+        return self._kept
 
 
 def state_of_ways(table: ReductionTable) -> object:
