@@ -120,9 +120,9 @@ class KnownAgain:
         """The fingerprint of what has not changed since it was walked; None where that is to be walked."""
         if type(obj) is types.ModuleType:
             return self._modules.get(_imported_as(obj))
-        if (named := self._named.get(id(obj))) is not None:
-            if named[0]() is obj and self._table.lasting_references.get(obj) == named[1]:
-                return named[2]
+        if (by_name := self._named.get(id(obj))) is not None:
+            if by_name[0]() is obj and self._table.lasting_references.get(obj) == by_name[1]:
+                return by_name[2]
             del self._named[id(obj)]
         known = self._known.get(id(obj))
         if known is None or self._has_several_names(obj):  # they share what a walk made, too
