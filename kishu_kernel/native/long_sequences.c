@@ -10,12 +10,34 @@ typedef struct {
     PyObject *hasher;
     Buffer piece; /* what it has not been given yet */
     long long length;
+    size_t ends; /* texts that end in the piece, with a NUL before the next one */
 } Content;
 
-/* Other threads may run meanwhile. */
-static int
-hand_on(Content *c)
+static size_t
+count_nuls(const char *data, size_t length)
 {
+    size_t found = 0;
+    while (length) { /* as many as a byte can count, so that many are compared at once */
+        size_t most = length < 255 ? length : 255;
+        uint8_t some = 0;
+        for (size_t place = 0; place < most; place++) {
+            some = (uint8_t)(some + (data[place] == 0));
+        }
+        found += some;
+        data += most;
+        length -= most;
+    }
+    return found;
+}
+
+/* Other threads may run meanwhile. ASK_PYTHON: there is a NUL inside of a text. */
+static int
+hand_on(Content *c, char way)
+{
+    if (way == 'S' && count_nuls(c->piece.data, c->piece.length) != c->ends) {
+        return ASK_PYTHON;
+    }
+    c->ends = 0;
     PyObject *view = PyMemoryView_FromMemory(c->piece.data, (Py_ssize_t)c->piece.length, PyBUF_READ);
     PyObject *done = view == NULL ? NULL : PyObject_CallMethod(c->hasher, "update", "O", view);
     c->length += (long long)c->piece.length;
@@ -32,14 +54,8 @@ add_text(Content *c, PyObject *item, int is_first)
     if (!PyUnicode_CheckExact(item)) {
         return NOT_PLAIN;
     }
-    size_t start = c->piece.length;
-    int failed = (!is_first && buffer_put(&c->piece, "", 1) < 0) || buffer_put_utf8(&c->piece, item) < 0;
-    start += !is_first;
-    if (failed) {
-        return FAILED;
-    }
-    size_t length = c->piece.length - start;
-    return length == 0 || memchr(c->piece.data + start, 0, length) == NULL ? WRITTEN : ASK_PYTHON;
+    c->ends += !is_first;
+    return (!is_first && buffer_put(&c->piece, "", 1) < 0) || buffer_put_utf8(&c->piece, item) < 0 ? FAILED : WRITTEN;
 }
 
 static int
@@ -74,13 +90,13 @@ add_all(Content *c, PyObject *items, char way)
         PyObject *item = all[place];
         done = way == 'S' ? add_text(c, item, place == 0) : way == 'F' ? add_float(c, item) : add_repr(c, item, place == 0);
         if (done == WRITTEN && c->piece.length >= PIECE) {
-            done = hand_on(c);
+            done = hand_on(c, way);
         }
     }
     if (done == WRITTEN && way == 'R' && buffer_put(&c->piece, "]", 1) < 0) {
         return FAILED;
     }
-    return done == WRITTEN ? hand_on(c) : done;
+    return done == WRITTEN ? hand_on(c, way) : done;
 }
 
 static PyObject *

@@ -39,8 +39,9 @@ boundary(Pickling *p)
     }
 }
 
+/* Room for so many bytes more, in a frame. */
 static inline int
-put(Pickling *p, const void *data, size_t length)
+make_room(Pickling *p, size_t length)
 {
     size_t more = length + FRAME_HEADER;
     if (p->out.capacity - p->out.length < more && grow(p, more) < 0) {
@@ -49,6 +50,15 @@ put(Pickling *p, const void *data, size_t length)
     if (p->framing && p->frame == 0) {
         p->frame = p->out.length + 1;
         p->out.length += FRAME_HEADER;
+    }
+    return WRITTEN;
+}
+
+static inline int
+put(Pickling *p, const void *data, size_t length)
+{
+    if (make_room(p, length) < 0) {
+        return FAILED;
     }
     memcpy(p->out.data + p->out.length, data, length);
     p->out.length += length;

@@ -127,12 +127,30 @@ put_long(Pickling *p, const unsigned char *codes, const char *data, size_t lengt
     return done;
 }
 
+/* Room is looked for once, and not for each part. */
+static int
+put_short(Pickling *p, PyObject *obj, size_t length)
+{
+    if (make_room(p, length + 2) < 0) {
+        return FAILED;
+    }
+    char *out = p->out.data + p->out.length;
+    out[0] = (char)TEXT1;
+    out[1] = (char)length;
+    memcpy(out + 2, PyUnicode_DATA(obj), length);
+    p->out.length += length + 2;
+    return WRITTEN;
+}
+
 int
 save_text(Pickling *p, PyObject *obj)
 {
     static const unsigned char codes[] = {TEXT1, TEXT4, TEXT8};
     int done;
-    if (PyUnicode_IS_COMPACT_ASCII(obj)) {
+    if (PyUnicode_IS_COMPACT_ASCII(obj) && PyUnicode_GET_LENGTH(obj) < 256) {
+        done = put_short(p, obj, (size_t)PyUnicode_GET_LENGTH(obj));
+    }
+    else if (PyUnicode_IS_COMPACT_ASCII(obj)) {
         done = put_long(p, codes, PyUnicode_DATA(obj), (size_t)PyUnicode_GET_LENGTH(obj));
     }
     else {

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from kishu_kernel.detect.detector import Detector
 from kishu_kernel.detect.fingerprint import Fingerprinter
 from kishu_kernel.detect.sequence_cache import LONG, TUPLES_HAVE_KEYS, SequenceCache, key_of_array, key_of_tuple
+from kishu_kernel.detect.walk import twins
 from kishu_kernel.detect.walk.result import Fingerprint
 from kishu_kernel.model import EVERYTHING
 from kishu_kernel.objects.reduction_table import ReductionTable
@@ -197,6 +198,20 @@ def test_a_heavy_atom_in_many_places_is_written_by_its_content() -> None:
         assert look([heavy] * 999_999 + ["b", last]).digest != one
     zeros = [look([heavy] * 2_000 + [zero]).digest for zero in (0.0, -0.0, 0, False)]
     assert len(set(zeros)) == 4
+
+
+@pytest.mark.parametrize("place", [0, 1, 7000, 2 * MANY - 1])
+@pytest.mark.parametrize("text", ["\0", "a\0", "\0b", "c\0\0d"])
+def test_a_nul_inside_of_a_text_is_no_end_of_it(place: int, text: str) -> None:
+    """Wherever it stands among so many texts that they are hashed in pieces."""
+    items = [f"a text that is longer than others, with number {number}" for number in range(2 * MANY)]
+    items[place] = text
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(twins, "NATIVE", None)
+        expected = look(items).digest
+    assert look(items).digest == expected
+    before, _, behind = text.partition("\0")
+    assert look([*items[:place], before, behind, *items[place + 1 :]]).digest != expected
 
 
 def test_long_numbers_are_not_written_in_digits() -> None:

@@ -91,7 +91,7 @@ def content_chunks(parts: Iterable[memoryview]) -> Iterator[memoryview]:
     """Cut the bytes that the parts make together, by content. O(bytes); a few MiB are in memory at a time."""
     rest = b""
     for block in _blocks(parts):
-        data = b"".join((rest, block))
+        data = b"".join((rest, *block))
         view = memoryview(data)
         last = 0
         for place in _cuts(data):
@@ -102,7 +102,7 @@ def content_chunks(parts: Iterable[memoryview]) -> Iterator[memoryview]:
         yield memoryview(rest)
 
 
-def _blocks(parts: Iterable[memoryview]) -> Iterator[bytes]:
+def _blocks(parts: Iterable[memoryview]) -> Iterator[list[memoryview]]:
     held: list[memoryview] = []
     size = 0
     for part in parts:
@@ -110,10 +110,10 @@ def _blocks(parts: Iterable[memoryview]) -> Iterator[bytes]:
             held.append(part[start : start + _BLOCK])
             size += held[-1].nbytes
             if size >= _BLOCK:
-                yield b"".join(held)
+                yield held
                 held, size = [], 0
     if held:
-        yield b"".join(held)
+        yield held
 
 
 def _cuts(data: bytes) -> Iterator[int]:
