@@ -28,7 +28,6 @@ NOT_YET: dict[Version, tuple[str, ...]] = {
         "tests/kernel/test_programs.py",  # one of its programs; not looked into
         "tests/kernel/test_protocol.py::test_half_a_surrogate_pair_anywhere",  # IPython 8 answers none
         "tests/kernel/test_sources.py::test_what_reads_the_source_in_a_new_kernel",  # its traceback shows fewer lines
-        "tests/kernel/test_told_registrations.py::test_what_a_library_holds",  # some are not found
     )
 }
 """What fails there, with what is known of it. To be struck out as it is mended."""
