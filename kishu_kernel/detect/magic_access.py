@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from kishu_kernel.detect.bytecode import MagicCall
 from kishu_kernel.model.dataclass import dataclass
+from kishu_kernel.model.pattern import pattern
 
 
 def _words(text: str) -> frozenset[str]:
@@ -36,11 +37,11 @@ _NAME_ONLY = _words(
     " subshell sx system tb unalias uv who who_ls whos xdel xmode"
 )
 
-_MAGIC_LINE = re.compile(
+_MAGIC_LINE = pattern(
     r"^(?P<indent>[ \t]*)(?P<target>[^\W\d][\w., \t]*=[ \t]*)?(?P<mark>%|!!?)(?P<text>[^\n]*)$",
     re.M,
 )
-_HELP_LINE = re.compile(r"^(?P<indent>[ \t]*)(?:\?{1,2}[%\w.*]+|[%\w.*]+\?{1,2})[ \t]*$", re.M)
+_HELP_LINE = pattern(r"^(?P<indent>[ \t]*)(?:\?{1,2}[%\w.*]+|[%\w.*]+\?{1,2})[ \t]*$", re.M)
 
 
 @dataclass(frozen=True, slots=True)
