@@ -19,7 +19,7 @@ TOOLS = [
     *("numpy", "pandas", "pytest>=8", "pytest-timeout"),
 ]
 EXTRAS = "panel,remote,team"
-SHARES = int(os.environ.get("KISHU_SHARES", "4"))
+SHARES = int(os.environ.get("KISHU_SHARES", "24"))
 
 Version = tuple[int, int]
 
@@ -90,7 +90,8 @@ def candidates() -> Iterator[str]:
 
 def run(where: Path, *command: str) -> None:
     """Runs a command; exits where it fails."""
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    unwanted = ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE")  # each kernel would compile all that it imports
+    environment = {name: value for name, value in os.environ.items() if name not in unwanted}
     status = subprocess.run(command, cwd=where, env=environment, stdin=subprocess.DEVNULL).returncode
     if status:
         sys.exit(status)

@@ -64,7 +64,7 @@ def test_settings_and_variables(page: Path) -> None:
     read = {"ipython_kernel_config.py", "jupyter_server_config.py", "jupyterhub_config.py"}
     assert set(re.findall(r"\b\w+_config\.py\b", text)) <= read, "no kernel and no server reads such a file"
     variables = set(re.findall(r"\bKISHU_[A-Z_]+\b", text))
-    tests = {"KISHU_VENV", "KISHU_TEST_ARTIFACTS", "KISHU_LABEXTENSION"}  # of scripts and builds
+    tests = {"KISHU_VENV", "KISHU_TEST_ARTIFACTS", "KISHU_LABEXTENSION", "KISHU_SHARES"}  # of scripts and builds
     assert not {name for name in variables - tests if name not in SOURCES}
 
 
