@@ -31,7 +31,7 @@ NOT_YET: dict[Version, tuple[str, ...]] = {
         "tests/kernel/test_vscode.py::test_variables_at_a_breakpoint",  # not looked into
     ),
     (3, 13): (
-        "tests/kernel/test_think_time.py::test_a_large_frame_is_compared",  # our own reader's thread is taken for a value's
+        "tests/kernel/test_think_time.py::test_a_large_frame_is_compared",  # a reader's thread counts as its
     ),
 }
 """What fails there, with what is known of it. To be struck out as it is mended."""
