@@ -29,10 +29,7 @@ NOT_YET: dict[Version, tuple[str, ...]] = {
         "tests/kernel/test_protocol.py::test_half_a_surrogate_pair_anywhere",  # IPython 8 answers none
         "tests/kernel/test_sources.py::test_what_reads_the_source_in_a_new_kernel",  # its traceback shows fewer lines
         "tests/kernel/test_vscode.py::test_variables_at_a_breakpoint",  # not looked into
-    ),
-    (3, 13): (
-        "tests/kernel/test_think_time.py::test_a_large_frame_is_compared",  # a reader's thread counts as its
-    ),
+    )
 }
 """What fails there, with what is known of it. To be struck out as it is mended."""
 

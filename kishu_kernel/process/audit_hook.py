@@ -51,6 +51,7 @@ from kishu_kernel.process.side_effects import (
     SideEffect,
     is_open_for_writing,
 )
+from kishu_kernel.process.tracing import is_own_thread
 
 MAX_DETAILS = 3
 """Paths, hosts or programs that are named for one kind of side effect."""
@@ -157,7 +158,8 @@ def side_effects_forbidden() -> Iterator[Guard]:
     threads = set(threading.enumerate())
 
     def leave() -> None:
-        if not threads.issuperset(threading.enumerate()):
+        started = (each for each in threading.enumerate() if each not in threads)
+        if not all(map(is_own_thread, started)):  # a store's reader may be about to end
             guard.forbidden = guard.forbidden or STARTS_THREADS
         if before is None:
             _guards.pop(thread, None)

@@ -48,6 +48,12 @@ def own_thread(work: Callable[[], Any], name: str) -> threading.Thread:
     return thread
 
 
+def is_own_thread(thread: threading.Thread) -> bool:
+    """Whether it is one of our own, also where it has just ended, or a debugger's."""
+    attributes: dict[str, Any] = object.__getattribute__(thread, "__dict__")  # none of its class's code runs
+    return attributes.get(_DO_NOT_TRACE) is True
+
+
 def skipped_files() -> str:
     """Returns a pattern of our own files, for a debugger that asks which ones it is not to follow."""
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))

@@ -16,7 +16,14 @@ from typing import Any
 
 import pytest
 
-from kishu_kernel.process.audit_hook import ForbiddenSideEffectError, side_effects_forbidden, start_recording
+from kishu_kernel.process.audit_hook import (
+    ForbiddenSideEffectError,
+    allowed_on_this_thread,
+    side_effects_forbidden,
+    start_recording,
+)
+from kishu_kernel.process.tracing import own_thread
+from kishu_kernel.store.disk.parallel import run_in_parallel
 
 HERE = "__main__"
 
@@ -250,6 +257,26 @@ class Calls(Writes):
 
         with socket.socket() as sock:
             sock.connect(("127.0.0.1", 9))
+
+
+def test_threads_of_our_own_are_nobodys_doing() -> None:
+    """A large value is read by several, some of which may only begin when all is read."""
+    done_by = set()
+    both, gate = threading.Barrier(2), threading.Event()
+
+    def read(number: int) -> None:
+        both.wait(30)
+        done_by.add(threading.get_ident())
+
+    late = own_thread(gate.wait, "late")
+    with side_effects_forbidden() as guard:
+        run_in_parallel(read, [1, 2], 1)
+        with allowed_on_this_thread():
+            late.start()
+    gate.set()
+    late.join()
+    assert len(done_by) == 2
+    assert guard.forbidden is None
 
 
 class Threads(Writes):

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from kishu_kernel.process.audit_hook import allowed_in_process, allowed_on_this_thread
 from kishu_kernel.process.tracing import own_thread
 
 Job = TypeVar("Job")
@@ -15,7 +16,8 @@ Job = TypeVar("Job")
 def run_in_parallel(work: Callable[[Job], None], jobs: Sequence[Job], extra_threads: int) -> None:
     """Call `work` with each job, in any order, on this thread and some extra ones.
 
-    When this returns or raises, no job is being done any more.
+    When this returns or raises, no job is being done any more. May be called where side effects are forbidden: the
+    threads are our own doing, and not that of what is loaded.
 
     Raises:
         Exception: the first one that `work` raised; the jobs that are left are not done.
@@ -24,7 +26,9 @@ def run_in_parallel(work: Callable[[Job], None], jobs: Sequence[Job], extra_thre
     workers = _Workers(work, jobs)
     try:
         for number in range(min(extra_threads, len(jobs) - 1)):
-            own_thread(workers.help, f"kishu-load-{number}").start()
+            thread = own_thread(workers.help, f"kishu-load-{number}")
+            with allowed_on_this_thread(), allowed_in_process():
+                thread.start()
         workers.work()
     finally:
         workers.finish()
