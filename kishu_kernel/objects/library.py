@@ -127,7 +127,8 @@ class Library:
         ambient: state of the library outside of variables, as settings and random numbers.
         registers_once: what it registers with the shell it registers once in a process, as when a module of it is
             imported: it stays, since code that is run again would not bring it back.
-        quiet_threads: classes of threads that run and change nothing of the notebook's, whatever they hold.
+        quiet_threads: classes of threads, and full names of functions that threads run, which run and change nothing of
+            the notebook's, whatever they hold.
         sends: its threads send to other processes what a cell has given them, soon after it; that is all that they do
             with it, and it is waited for.
         survives_fork: the threads that it has started begin anew, by its own means, in a process that a fork has made.

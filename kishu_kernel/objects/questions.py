@@ -214,8 +214,12 @@ def is_dynamic(kind: type) -> bool:
     return registry.find("dynamic", kind) is not None
 
 
-def is_quiet_thread(kind: type) -> bool:
-    """Whether such a thread runs nothing of the notebook's, whatever it holds."""
+def is_quiet_thread(kind: type, runs: Any) -> bool:
+    """Whether a thread of this class, which runs this, runs nothing of the notebook's, whatever it holds."""
+    if type(runs) is types.FunctionType:
+        name = f"{runs.__globals__.get('__name__')}.{runs.__qualname__}"
+        if any(name in each.quiet_threads for each in registry.libraries()):
+            return True
     return registry.find("quiet_threads", kind, own=True) is not None
 
 

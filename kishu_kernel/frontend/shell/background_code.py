@@ -147,9 +147,10 @@ class BackgroundCode:
             self._seen = _SeenThreads(tuple(self._own_threads), idents, counted)
 
     def _is_own(self, thread: threading.Thread) -> bool:
-        if id(thread) in self._own_threads or is_kernels(thread) or _is_ours(_target_of(thread)):
+        if id(thread) in self._own_threads or is_kernels(thread):
             return True
-        return is_quiet_thread(type(thread))
+        target = _target_of(thread)
+        return _is_ours(target) or is_quiet_thread(type(thread), target)
 
     def _is_on_stack(self, frame: types.FrameType | None) -> bool:
         while frame is not None and not self._code.runs(frame):

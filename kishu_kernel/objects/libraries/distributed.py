@@ -40,6 +40,7 @@ class Distributed(Library):
     }
 
     called_anew = {"Client", "distributed.deploy.cluster.Cluster"}
+    quiet_threads = {"distributed.profile._watch"}  # it looks at what the loop does; not there on Python 3.11
     sends = True
 
     def current(self) -> Iterable[object]:

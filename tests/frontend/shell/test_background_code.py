@@ -1,5 +1,7 @@
 """Code of the notebook that runs outside of cells."""
 
+import threading
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -46,3 +48,27 @@ def test_what_lasts_is_waited_for_once(sending: None) -> None:
     looks = 0
     assert background.is_running()
     assert looks > 1
+
+
+def _keep(log: deque[int], end: threading.Event) -> None:
+    end.wait()
+
+
+class Looking(Library):
+    packages = ("looking",)
+    quiet_threads = (f"{__name__}._keep",)
+
+
+def test_a_thread_that_a_library_says_is_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Dask's, which looks at its own loop all the time: no cell of such a session could be re-run."""
+    monkeypatch.setattr(registry, "_registered", [])
+    background, end = BackgroundCode({}), threading.Event()
+    thread = threading.Thread(target=_keep, kwargs={"log": deque[int](), "end": end})
+    thread.start()
+    try:
+        assert background.is_running()  # it may work on the user's values
+        registry.register(Looking())
+        assert not background.is_running()
+    finally:
+        end.set()
+        thread.join()
