@@ -108,6 +108,7 @@ def report_text(report: Report) -> str:
         f"{counted(report.chunks, 'chunk')}, {size(report.bytes)}"
     )
     spare = f"; {size(report.orphan_bytes)} of it is unused, which `gc` removes" if report.orphans else ""
+    spare += f"; {counted(report.elsewhere, 'more payload')} never came from its remote" if report.elsewhere else ""
     name = printable(report.path.name)
     if not report.problems:
         return f"{name}: no problems ({held}{spare})"

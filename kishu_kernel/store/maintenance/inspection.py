@@ -14,6 +14,7 @@ from kishu_kernel.errors import LoadError, StoreError
 from kishu_kernel.model import CheckpointId, Names, Version
 from kishu_kernel.model.dataclass import dataclass, field
 from kishu_kernel.store.disk.identity import StoreIdentity
+from kishu_kernel.store.disk.rows import not_brought
 from kishu_kernel.store.format import chunks, schema
 from kishu_kernel.store.format.schema import Manifest, Piece
 from kishu_kernel.store.format.signing import Signer
@@ -66,6 +67,7 @@ class Report:
         orphans: how many chunks no manifest names. That is no problem: a collection removes them.
         orphan_bytes: of those.
         untrusted: records, payloads and outputs that this user has not signed.
+        elsewhere: stored versions that never came from the remote. That is no problem: who loads one is told.
     """
 
     path: Path
@@ -77,6 +79,7 @@ class Report:
     orphans: int = 0
     orphan_bytes: int = 0
     untrusted: int = 0
+    elsewhere: int = 0
 
     @property
     def clean(self) -> bool:
@@ -130,6 +133,7 @@ class Findings:
     sizes: dict[bytes, int] = field(default_factory=dict)
     outputs: int = 0
     untrusted: int = 0
+    elsewhere: int = 0
 
     def delete_later(self, table: str, key: bytes) -> None:
         """Note a row that a repair has to delete."""
@@ -189,6 +193,7 @@ class Inspection:
             orphans=len(orphans),
             orphan_bytes=sum(self._stored_bytes[digest] for digest in orphans),
             untrusted=self.findings.untrusted,
+            elsewhere=self.findings.elsewhere,
         )
 
     def _rows(self, table: str) -> Iterator[tuple[bytes, memoryview]]:
@@ -289,11 +294,19 @@ class Inspection:
             yield verified_chunk(table, digest, self._txn.get(digest, b"", db=self._tables[table]))
 
     def _unstored(self) -> None:
-        """Note versions that are stored according to their records, and of which there is nothing."""
+        """Note versions that are stored according to their records, and of which there is nothing.
+
+        Where they may never have come, they may come yet: a record that called them lost would outlast that.
+        """
+        may_come = bool(not_brought(self._txn, self._tables, self._path))
         for id, record in self.findings.records.items():
             for key, names in record.stored.items():
                 version = Version(names, id)
-                if key not in self.findings.payloads and version not in self.findings.lost:
+                if key in self.findings.payloads or version in self.findings.lost:
+                    continue
+                if may_come:
+                    self.findings.elsewhere += 1
+                else:
                     self._lose(key, "nothing of it is there", names)
 
     def _outputs(self) -> None:

@@ -97,6 +97,7 @@ def test_what_nobody_needs_goes_from_a_remote(here: Path, tmp_path: Path, url: s
     assert values(third)[checkpoint_id(2)] == values(copy)[checkpoint_id(2)]
     with closing(LmdbStore(third)) as store, pytest.raises(LoadError, match="values had been dropped there"):
         store.load(Version(("x",), checkpoint_id(1)))
+    ok("fsck", third, "--repair", "--dir", tmp_path / "third")  # which loses nothing that may come back
     name(copy, "baseline", 1)
     assert "1 payload" in ok("push", copy, "--dir", there)
     assert "1 payload" in ok("pull", third, "--dir", tmp_path / "third")
@@ -183,6 +184,8 @@ def test_of_a_clone_of_one_state_only_that_travels_and_a_pull_brings_the_rest(
     assert now[checkpoint_id(2)][:4] == values(mine)[checkpoint_id(2)][:4]  # type: ignore[index]
     with closing(LmdbStore(path)) as store, pytest.raises(LoadError, match="its remote may: `jupyter kishu pull"):
         store.load(Version(("x",), checkpoint_id(2)))
+    assert "no problems" in (told := ok("fsck", path, "--repair", "--dir", there))
+    assert "; 1 more payload never came from its remote" in told
     add(path, 3)
     assert "1 state" in ok("push", path, "--dir", there)
     assert "1 payload" in ok("pull", path, "--dir", there)
