@@ -37,7 +37,7 @@ class WatchedReads:
         self._asked: Any = None
         self._present: dict[str, Provider] = {}
         self._said: list[tuple[Provider, bool]] = []
-        """Those that say themselves whether they are present, one for each way to say it, and what they said."""
+        """Those that say themselves whether they are present, and what they said."""
 
     def all(self) -> dict[str, Provider]:
         """All that there are: the same dictionary as long as they are the same."""
@@ -51,8 +51,7 @@ class WatchedReads:
         imported = self._note_imports()
         found = self.all()
         if imported or found is not self._asked or any(each.present != was for each, was in self._said):
-            asked = {(type(each).present, each.module): each for each in found.values() if _says_itself(each)}
-            self._said = [(each, each.present) for each in asked.values()]
+            self._said = [(each, each.present) for each in found.values() if _says_itself(each)]
             self._present = {name: each for name, each in found.items() if each.present}
             self._asked = found
         return self._present

@@ -36,6 +36,13 @@ is_container(PyObject *obj)
     return kind == &PyDict_Type || kind == &PyList_Type || kind == &PyTuple_Type || kind == &PySet_Type || kind == &PyFrozenSet_Type;
 }
 
+/* Or of a class that derives from one of these. */
+static int
+holds_others(PyObject *obj)
+{
+    return PyDict_Check(obj) || PyList_Check(obj) || PyTuple_Check(obj) || PyAnySet_Check(obj);
+}
+
 static inline int
 put(Buffer *into, PyObject *obj)
 {
@@ -254,6 +261,9 @@ meet(Watch *watch, PyObject *obj)
         Node node = {.obj = obj, .kind = Py_TYPE(obj), .how = CONTENT};
         return buffer_put(&watch->nodes, &node, sizeof(node)) < 0 ? -1 : 1;
     }
+    if (holds_others(obj)) { /* who reads it reads what it holds, as its class says */
+        return 0;
+    }
     if (!PyType_SUPPORTS_WEAKREFS(Py_TYPE(obj))) {
         return PyType_HasFeature(Py_TYPE(obj), Py_TPFLAGS_HEAPTYPE) ? 0 : keep(watch, obj, NULL);
     }
@@ -286,7 +296,7 @@ meet_all(Watch *watch)
         }
         for (size_t word = 0; met > 0 && word < read.length / sizeof(PyObject *); word++) {
             PyObject *each = ((PyObject **)read.data)[word];
-            met = by_version && !is_container(each) ? 1 : meet(watch, each); /* may move the nodes */
+            met = by_version && !holds_others(each) ? 1 : meet(watch, each); /* may move the nodes */
         }
     }
     buffer_free(&read);

@@ -140,8 +140,9 @@ watch: Callable[[list[Any]], Any] = _nothing if WALKER is None else WALKER.watch
 - a tuple of a function made in C and a tuple of its arguments: what it gives;
 - a tuple of an object, an address and a size: memory of its own.
 
-Python's own containers are entered, unless they are places themselves; of all else it counts which it is. No code of
-Python's runs, and nothing is kept alive but the objects of the places, atoms, and objects that functions give."""
+Python's own containers are entered, unless they are places themselves; where there is one of a class that derives from
+theirs, nobody can tell. Of all else it counts which it is. No code of Python's runs, and nothing is kept alive but the
+objects of the places, atoms, and objects that functions give."""
 
 broken_watches: Callable[[list[Any]], list[int]] = _none_broken if WALKER is None else WALKER.broken
 """The places in a list of what `watch` gave of those that do not hold any more."""

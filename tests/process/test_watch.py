@@ -104,6 +104,7 @@ def test_nothing_is_kept_alive() -> None:
 def test_what_cannot_be_known_again_is_not_told() -> None:
     assert watch([[_Slotted()]]) is None  # another one may come to lie where it lay
     assert watch([({"a": _Held()}.copy, ())]) is None  # it would be kept alive
+    assert watch([{"path": type("Path", (list,), {})()}]) is None  # what it holds changes, and it is the same
     assert watch([(len, ([],))]).holds()
     with pytest.raises(TypeError, match="made in C"):
         watch([(lambda: 1, ())])
