@@ -19,6 +19,7 @@ from kishu_kernel.store.remote import layout
 from kishu_kernel.store.remote.layout import Head
 
 _CONTEXT = b"kishu-kernel head 1\0"
+_YOU = "you"
 
 
 class Vouch(NamedTuple):
@@ -56,7 +57,7 @@ def judged(url: str, number: int, head: Head, signer: Signer | None = None) -> V
     team, message = signer.team, _message(number, head)
     by_key = signer.persistent and bool(head.mac) and signer.verifies(bytes.fromhex(head.mac), message)
     if team is None or not head.signer:
-        return Vouch("you", not (team and team.strict)) if by_key else Vouch()
+        return Vouch(_YOU, not (team and team.strict)) if by_key else Vouch()
     key, signature = bytes.fromhex(head.signer), bytes.fromhex(head.signature)
     if not team.has_signed(key, message, signature):
         raise RemoteError(
@@ -64,6 +65,12 @@ def judged(url: str, number: int, head: Head, signer: Signer | None = None) -> V
             "changed it, or put an older one in its place, so nothing was sent or taken. Ask who can write there"
         )
     return Vouch(team.name(key), team.vouches(key, message, signature), True)
+
+
+def can_be_sealed(vouch: Vouch, signer: Signer | None = None) -> bool:
+    """Whether a head is one of this user's own that others cannot check, and the next one would be."""
+    team = (signer or user_signer()).team
+    return vouch.by == _YOU and not vouch.is_sealed and team is not None and team.own is not None
 
 
 def _message(number: int, head: Head) -> bytes:

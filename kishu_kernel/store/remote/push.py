@@ -31,7 +31,7 @@ from kishu_kernel.store.disk.parallel import run_in_parallel
 from kishu_kernel.store.format.validation import verified_chunk
 from kishu_kernel.store.remote import layout
 from kishu_kernel.store.remote.encrypted_objects import encryption_of
-from kishu_kernel.store.remote.head_seals import judged, sealed
+from kishu_kernel.store.remote.head_seals import can_be_sealed, judged, sealed
 from kishu_kernel.store.remote.holdings import LANES as SMALL_LANES
 from kishu_kernel.store.remote.holdings import (
     Holdings,
@@ -183,7 +183,8 @@ class _Push:
             plan = what_is_lacking(self._store, link, holdings, self._needed)
             self._sent, self._done, self._total = 0, 0, sum(plan.chunks.values()) + sum(plan.rows.values())
             known = holdings.manifest.replicas.get(link.replica)
-            if not plan.rows and holdings.head is not None and known is not None and known.refs == plan.refs:
+            is_new = bool(plan.rows) or holdings.head is None or known is None or known.refs != plan.refs
+            if not is_new and not can_be_sealed(holdings.vouch):
                 self._keep_link(link)
                 return Pushed()
             link = self._pending(link, holdings.manifest.sweeps)

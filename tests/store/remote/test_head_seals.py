@@ -163,6 +163,22 @@ def test_names_of_a_head_without_a_signature_are_not_taken(
     assert refs(bobs) == before
 
 
+def test_who_pushes_again_vouches_for_what_he_pushed_without_his_key(
+    tmp_path: Path, alices: Path, remote: Objects, be: Be
+) -> None:
+    be("alice", mode="off")
+    add(alices, 3)
+    push(alices, remote)
+    be("bob", "alice")
+    assert pull(tmp_path / "bobs", remote).names_left
+    be("alice")
+    assert push(alices, remote).checkpoints == 0
+    assert push(alices, remote).bytes == 0
+    be("bob", "alice", mode="strict")
+    pull(tmp_path / "bobs", remote)
+    assert refs(tmp_path / "bobs")["branch/main"] == checkpoint_id(3)
+
+
 def test_heads_that_were_removed_are_missed_by_who_can_know(
     tmp_path: Path, alices: Path, remote: Objects, be: Be
 ) -> None:
