@@ -3,7 +3,7 @@
  * the sidebar says it for as long as it holds.
  */
 
-import { describeEnded } from '../../kishu_kernel/frontend/panel/static/timeline/model/ended.js';
+import { describeEnded, offerOf } from '../../kishu_kernel/frontend/panel/static/timeline/model/ended.js';
 import type { KernelLink } from './link';
 import type { Links } from './links';
 import { Notice } from './notices';
@@ -31,7 +31,7 @@ export class Offers {
     } else if (!link.busy && this._told.get(link) !== ended.session) {
       this._told.set(link, ended.session);
       this._shown = link;
-      const offer = { label: 'Bring it back', callback: () => this.bringBack(link) };
+      const offer = { label: offerOf(ended), callback: () => this.bringBack(link) };
       this._notice.asks(describeEnded(ended).join(' '), ended.trusted ? offer : undefined, LONG);
     } else if (link !== this._shown) {
       this._clear();

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { describeEnded } from '../../kishu_kernel/frontend/panel/static/timeline/model/ended.js';
+import { describeEnded, offerOf } from '../../kishu_kernel/frontend/panel/static/timeline/model/ended.js';
 import { line, wholeLog } from './samples.mjs';
 import { History } from '../../kishu_kernel/frontend/panel/static/timeline/model/history.js';
 
@@ -17,8 +17,10 @@ test('where the session ended, when, and how much it left', () => {
 });
 
 test('a session that has not ended is not called so', () => {
-  const [told] = describeEnded({ ...ended, running: true }, now);
+  const elsewhere = { ...ended, running: true };
+  const [told] = describeEnded(elsewhere, now);
   assert.equal(told, 'This notebook runs in another kernel: at In [8], 2 min ago, 12 variables, 48.0 MB.');
+  assert.deepEqual([offerOf(elsewhere), offerOf(ended)], ['Bring it here, too', 'Bring it back']);
 });
 
 test('what is missing, and what may not be brought back, is told', () => {

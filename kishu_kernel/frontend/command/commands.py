@@ -165,7 +165,11 @@ def fsck(ctx: click.Context, names: tuple[str, ...], repair: bool, directory: Pa
 
 
 @commands.command(
-    epilog=examples("jupyter kishu gc --dry-run --limit 5GB", "jupyter kishu gc analysis.ipynb --limit 500MB --compact")
+    epilog=examples(
+        "jupyter kishu gc --dry-run --limit 5GB",
+        "jupyter kishu gc analysis.ipynb --limit 500MB --compact",
+        "jupyter kishu gc analysis.ipynb --remote --limit 5GB --dry-run",
+    )
 )
 @click.argument("names", metavar="[STORE]...", nargs=-1, shell_complete=complete_store)
 @click.option("-n", "--dry-run", is_flag=True, help="Only show what would be dropped.")
@@ -196,8 +200,9 @@ def gc(
     The file keeps its size, and new states use the space; --compact gives it back to the disk.
 
     With --remote it drops what no branch, tag or session of anybody needs who pushes to the remote, to --limit there if
-    that is given. The space is free a day later, by another `gc --remote`: until then somebody may be reading it. What
-    others have of it stays theirs, and what they name later they push again.
+    that is given. A later `gc --remote` frees the space: what was dropped stays for a day, since somebody may be
+    reading it, and nothing goes in the first week. What others have of it stays theirs, and what they name later they
+    push again.
     """
     if in_remote and compact:
         raise click.UsageError("--compact is for stores: leave out --compact or --remote.", ctx)

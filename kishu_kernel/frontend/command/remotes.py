@@ -277,17 +277,18 @@ def collect(path: Path, limit: int | None, dry_run: bool) -> tuple[tables.Json, 
         "error": None,
     }
     dropped = found.needed_before - found.needed_after
-    if not dropped and not found.states and not found.removed:
-        told = f"nothing to drop ({size(found.needed_after)} of values, {size(found.left_bytes)} in all)"
-    else:
-        would = "would be " if dry_run else ""
-        later = f", which a `gc --remote` in {collecting.READING.days} day or more removes" if dropped else ""
-        told = (
-            f"the values of {counted(found.states, 'state')} {would}dropped, {size(dropped)} of "
-            f"{size(found.needed_before)}{later}; {counted(found.removed, 'object')} {would}removed, "
-            f"{size(found.removed_bytes)} of {size(found.removed_bytes + found.left_bytes)}"
-        )
-    return values, f"{printable(there.url)}: {told}"
+    would = "would be " if dry_run else ""
+    told = []
+    if dropped or found.states:
+        what = f"the values of {counted(found.states, 'state')} {would}dropped, {size(dropped)} of"
+        told.append(f"{what} {size(found.needed_before)}; a later `gc --remote`, in 1 day or more, frees the space")
+    if found.removed:
+        there_were = found.removed_bytes + found.left_bytes
+        what = f"{counted(found.removed, 'object')} {would}removed"
+        told.append(f"{what}, {size(found.removed_bytes)} of {size(there_were)}")
+    if not told:
+        told.append(f"nothing to drop now ({size(found.needed_after)} of values, {size(found.left_bytes)} in all)")
+    return values, f"{printable(there.url)}: {'; '.join(told)}"
 
 
 def _remote_of(path: Path, name: str, url: str | None, make: bool = True) -> RemoteObjects:

@@ -14,3 +14,4 @@ export interface Ended {
 }
 
 export function describeEnded(ended: Ended, now?: Date): string[];
+export function offerOf(ended: Ended): string;

@@ -13,3 +13,8 @@ export function describeEnded(ended, now = new Date()) {
   const doubt = trusted ? [] : ['Nothing shows that you wrote this history: it can be read, not brought back.'];
   return [told, ...(note ? [note] : []), ...doubt];
 }
+
+/** What the button says that asks for it. */
+export function offerOf(ended) {
+  return ended.running ? 'Bring it here, too' : 'Bring it back';
+}

@@ -3,7 +3,7 @@
 
 import { placeLabel } from '../model/checkpoint.js';
 import { asSentence, countOf } from '../model/format.js';
-import { describeEnded } from '../model/ended.js';
+import { describeEnded, offerOf } from '../model/ended.js';
 import { History } from '../model/history.js';
 import { panelAction } from '../model/keys.js';
 import { Pictures } from '../model/pictures.js';
@@ -290,7 +290,7 @@ export class Panel {
     const { ended } = this.history;
     if (this.asleep !== null || !ended) return this.notices.keep(this.asleep);
     const [title, ...lines] = describeEnded(ended);
-    this.notices.keep(title, lines, ended.trusted ? [['Bring it back', () => this.actions.resume()]] : []);
+    this.notices.keep(title, lines, ended.trusted ? [[offerOf(ended), () => this.actions.resume()]] : []);
   }
 
   /** Where the session stands, and how many states there are. */
