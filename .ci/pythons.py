@@ -25,10 +25,8 @@ Version = tuple[int, int]
 
 NOT_YET: dict[Version, tuple[str, ...]] = {
     (3, 10): (
-        "tests/kernel/test_programs.py",  # one of its programs; not looked into
         "tests/kernel/test_protocol.py::test_half_a_surrogate_pair_anywhere",  # IPython 8 answers none
         "tests/kernel/test_sources.py::test_what_reads_the_source_in_a_new_kernel",  # its traceback shows fewer lines
-        "tests/kernel/test_vscode.py::test_variables_at_a_breakpoint",  # not looked into
     )
 }
 """What fails there, with what is known of it. To be struck out as it is mended."""

@@ -662,6 +662,8 @@ class _Describer:
     def added(self, path: str, obj: Any) -> list[tuple[str, Any]]:
         """Attributes that somebody has set, and pandas knows nothing of."""
         known = {*_OF_PANDAS, *obj._metadata}
+        if obj._metadata == type(obj)._metadata:  # pandas before 3 gives what was unpickled one of its own
+            known.add("_metadata")
         return [(f"{path}.{name}", value) for name, value in vars(obj).items() if name not in known]
 
     def column(self, path: str, owner: Any, values: Any) -> str:
