@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 TOOLS = [
     *("hypothesis", "ipywidgets", "jupyter_console", "jupyter_kernel_test", "matplotlib", "nbclient", "nbformat"),
-    *("numpy", "pandas", "pytest>=8", "pytest-timeout"),
+    *("numpy", "pandas", "pytest>=8", "pytest-timeout", "scikit-learn"),
 ]
 EXTRAS = "panel,remote,team"
 SHARES = int(os.environ.get("KISHU_SHARES", "24"))
