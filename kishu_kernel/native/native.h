@@ -278,6 +278,10 @@ PyObject *packed_unpack(PyObject *module, PyObject *arguments);
 PyObject *stream_load(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 PyObject *pickle_plain(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 
+/* -- texts that were stored as one (texts.c) ----------------------------------------------------------- */
+
+PyObject *texts_fill(PyObject *module, PyObject *arguments);
+
 /* -- the audit hook (audit.c) ----------------------------------------------------------------------- */
 
 PyObject *audit_hear(PyObject *module, PyObject *const *args, Py_ssize_t count);

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from kishu_kernel.objects.rebuild.texts import fill_texts
+
 
 class Source(Protocol):
     """Stored bytes that can be read into memory."""
@@ -139,10 +141,9 @@ def _fill(target: Any, blocks: tuple[tuple[int, Any, str, tuple[int, ...]], ...]
         data = memoryview(_bytes(source))
         size = -(-count // 8)  # of a mask
         part = target[start : start + count]
-        texts = str(data[len(masked) * size :], "utf-8", "surrogatepass").split(separator)
-        if not part.size == len(texts) == count:
-            raise ValueError(f"there are {len(texts)} strings for {part.size} places")
-        part[:] = texts
+        if part.size != count:
+            raise ValueError(f"there are {count} strings for {part.size} places")
+        fill_texts(part, data[len(masked) * size :], separator)
         for place, kind in enumerate(masked):
             bits = numpy.frombuffer(data[place * size : (place + 1) * size], "B")
             part[numpy.unpackbits(bits, count=count).view(bool)] = markers[kind]

@@ -20,6 +20,7 @@ from kishu_kernel.model import Checkpoint, CheckpointId, Payload, SessionId, Ver
 from kishu_kernel.objects.codec.encoding import encode
 from kishu_kernel.objects.codec.pickling import decode
 from kishu_kernel.objects.codec.strings import BLOCK, LONG, MOST_KINDS, SEPARATORS
+from kishu_kernel.objects.rebuild import texts
 from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.store import MemoryStore
 
@@ -42,6 +43,12 @@ def stored(payload: Payload) -> Any:
 
 def back(**variables: Any) -> Mapping[str, Any]:
     return decode(stored(payload_of(**variables)), TABLE.namespace)
+
+
+def first_places(array: Any) -> list[int]:
+    """For each place, the first one that holds the same object."""
+    first: dict[int, int] = {}
+    return [first.setdefault(id(each), place) for place, each in enumerate(array.tolist())]
 
 
 def is_text(payload: Payload) -> bool:
@@ -324,6 +331,40 @@ def test_without_room_what_was_loaded_is_forgotten(monkeypatch: pytest.MonkeyPat
     found, met = loaded(payload, ())
     assert_same(found, array)
     assert met == ()
+
+
+# -- texts that come often -------------------------------------------------------------------------------
+
+
+def test_equal_texts_of_a_column_come_back_as_one_object_where_there_are_few() -> None:
+    def column(kinds: int) -> Any:
+        return np.array([f"town {number % kinds}" for number in range(2 * BLOCK)], object)
+
+    few, many = back(x=column(500))["x"], back(x=column(2000))["x"]
+    assert few.tolist() == column(500).tolist()
+    assert many.tolist() == column(2000).tolist()
+    assert len(set(map(id, few[:BLOCK]))) == 500
+    assert len(set(map(id, many))) == many.size
+
+
+@pytest.mark.skipif(texts.WALKER is None, reason="there is no native module")
+@given(
+    kinds=st.lists(st.text(st.characters(exclude_characters="\0"), max_size=90), min_size=1, max_size=30),
+    count=st.integers(1, 2 * texts.SAMPLE),
+    draw=st.randoms(use_true_random=False),
+)
+def test_both_twins_take_texts_apart_alike(kinds: list[str], count: int, draw: Any) -> None:
+    wanted = [draw.choice(kinds) for _ in range(count)]
+    if draw.random() < 0.5:  # more of them than are known
+        wanted = [f"{each}{draw.randrange(count)}" if draw.random() < 0.2 else each for each in wanted]
+    data = "\0".join(wanted).encode("utf-8", "surrogatepass")
+    native, other = np.empty(count, object), np.empty(count, object)
+    texts.fill_texts(native, data, "\0")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(texts, "WALKER", None)
+        texts.fill_texts(other, data, "\0")
+    assert native.tolist() == other.tolist() == wanted
+    assert first_places(native) == first_places(other)
 
 
 # -- damage ----------------------------------------------------------------------------------------------
