@@ -51,8 +51,9 @@ ATTEMPTS = 30
 WASTE = 0.25
 """A pack of which so much is not needed is replaced by one with the rest."""
 _LANES = 6
-_CLOCK = layout.object_name("0" * 32, b"")
+_CLOCK = layout.named("0" * 32, b"")[0]
 
+Named = Callable[[str, bytes], tuple[str, bytes]]
 ByNeed = tuple[Collection[Version], Sequence[Version]]
 Choose = Callable[[Sequence[Checkpoint], Mapping[str, CheckpointId]], ByNeed]
 """Of all records, and all names of all replicas: the versions that go, and those that go over the limit, in order."""
@@ -228,7 +229,7 @@ class _Collection:
             chunks = tuple(
                 (table, digest, at, len(value)) for at, (table, digest, value) in zip(starts, moving, strict=False)
             )
-            made[self._put(b"".join(value for _, _, value in moving))] = chunks
+            made[self._put(b"".join(value for _, _, value in moving), layout.named_pack)] = chunks
             moving.clear()
 
         by_pack: dict[str, list[tuple[bytes, Place]]] = {}
@@ -289,7 +290,7 @@ class _Collection:
         run_in_parallel(read, sorted(names), _LANES - 1)
         return found
 
-    def _put(self, data: bytes) -> str:
-        name = layout.object_name(self._write, data)
+    def _put(self, data: bytes, named: Named = layout.named) -> str:
+        name, data = named(self._write, data)
         self._objects.put(name, data)
         return name

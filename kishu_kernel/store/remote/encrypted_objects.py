@@ -8,8 +8,8 @@ All keys come from one secret of 32 bytes (`recipients` says who has it), by HMA
 
     0    8 bytes    "kishuAE1"
     8    8 bytes    length of the plain bytes, little-endian
-    16   16 bytes   HMAC-SHA256 of the name, and of the digest of the plain bytes where the name does not have it, cut:
-                    who puts the same again writes the same, and nothing else has the same key
+    16   16 bytes   HMAC-SHA256 of the name, and of the SHA-256 digest of the plain bytes, cut: who puts the same again
+                    writes the same, and nothing else has the same key
     32   blocks of 64 KiB of plain bytes, at least one, each with a tag of 16 bytes: AES-256-GCM under the key of this
          header and name; the nonce is the number of the block
 
@@ -142,9 +142,7 @@ class EncryptedObjects:
     # -- bytes
 
     def _encrypted(self, name: str, data: bytes) -> bytes:
-        # most names have the digest of what they name in them, and nothing else is ever put there
-        content = b"" if _NAME.fullmatch(name) else hashlib.sha256(data).digest()
-        salt = hmac.digest(self._salt, _bound(name) + content, "sha256")[:16]
+        salt = hmac.digest(self._salt, _bound(name) + hashlib.sha256(data).digest(), "sha256")[:16]
         header = _HEADER.pack(_MAGIC, len(data), salt)
         cipher, plain = self._cipher(name, header), memoryview(data)
         parts = [header]

@@ -1,7 +1,9 @@
 """What stands in a remote, version 1, byte by byte.
 
-Law: every object but a head has the SHA-256 digest of its bytes in its name, and is written once. A head is created,
-never replaced; the newest is the one with the highest number, and there is none missing below it::
+Law: every object but a head has a digest of its bytes in its name, and is written once: SHA-256, so that who vouches
+for a head vouches for all that it names. Of a pack it is that of its xxh3-128 digest: its chunks are verified each by
+its own, and what must not be exchanged has a SHA-256 digest in the rows. A head is created, never replaced; the newest
+is the one with the highest number, and there is none missing below it::
 
     heads/NUMBER            JSON {"kishu-kernel remote": 1, "history": 32 hex digits, "write": 32 hex digits,
     (10 digits, from 1)     "manifest": name}. The write id tells whose head it is: who created it may never have heard
@@ -18,7 +20,8 @@ never replaced; the newest is the one with the highest number, and there is none
                             "merged": [[name, keys]], too; one from which rows were removed to save space, and which
                             stands for what it was before, also "dropped": [[table, key]]
     rows                    the rows of a segment, in the order of its keys: 4 bytes length, little-endian, the value
-    a pack                  values of `chunks` and `packed`, one behind the other; not compressed again
+    a pack                  values of `chunks` and `packed`, one behind the other; not compressed again. In early ones'
+                            names is SHA-256 of the bytes
 
 Manifests, segments and rows are compressed with zstd. Rows are as `format.schema` describes them, signatures included;
 those of `meta` are identities, `made/` and the history.
@@ -32,6 +35,8 @@ import re
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar
+
+import xxhash
 
 from kishu_kernel.errors import RemoteError, StoreError, StoreFormatError
 from kishu_kernel.model import CheckpointId
@@ -175,9 +180,14 @@ def head_name(number: int) -> str:
     return f"heads/{number:010d}"
 
 
-def object_name(write: str, data: bytes) -> str:
-    """The name of any other object."""
-    return f"writes/{write}/{hashlib.sha256(data).hexdigest()}"
+def named(write: str, data: bytes) -> tuple[str, bytes]:
+    """Any other object but a pack, with its name."""
+    return f"writes/{write}/{hashlib.sha256(data).hexdigest()}", data
+
+
+def named_pack(write: str, data: bytes) -> tuple[str, bytes]:
+    """A pack, with its name."""
+    return f"writes/{write}/{_pack_digest(data)}", data
 
 
 def verified(name: str, data: bytes) -> bytes:
@@ -185,6 +195,15 @@ def verified(name: str, data: bytes) -> bytes:
     if hashlib.sha256(data).hexdigest() != name.rpartition("/")[2]:
         raise RemoteError(f"the object {name} of the remote is damaged, or was exchanged: nothing of it is used")
     return data
+
+
+def verified_pack(name: str, data: bytes) -> bytes:
+    """A pack that was read whole. RemoteError where it has not the digest."""
+    return data if name.rpartition("/")[2] == _pack_digest(data) else verified(name, data)
+
+
+def _pack_digest(data: bytes) -> str:
+    return hashlib.sha256(xxhash.xxh3_128_digest(data)).hexdigest()
 
 
 def body_digest(table: str, value: bytes) -> bytes:

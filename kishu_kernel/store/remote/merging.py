@@ -20,12 +20,15 @@ TOGETHER = 16
 SMALL_PACK = 1 << 20
 """Bytes. Smaller packs are joined, as far as one pack goes."""
 
-Put = Callable[[bytes], str]
+Put = Callable[[str, bytes], str]
 """Puts an object, and returns its name."""
 
 
-def merge(holdings: Holdings, objects: Objects, put: Put) -> Holdings:
+def merge(holdings: Holdings, objects: Objects, write: str, put: Put) -> Holdings:
     """Merge what has become many, at the end: the same holdings, or others that hold the same. O(what is merged).
+
+    Args:
+        write: the id of the push.
 
     Raises:
         RemoteError: it cannot be read or written.
@@ -34,11 +37,13 @@ def merge(holdings: Holdings, objects: Objects, put: Put) -> Holdings:
         rows = {key: where for key, (_, where) in holdings.rows.items() if where in last}
         values = read_rows(objects, holdings, rows)
         keys = {key: holdings.rows[key][0] for key in rows}
-        packs = _joined({name: each for segment in last.values() for name, each in segment.packs.items()}, objects, put)
+        small = {name: each for segment in last.values() for name, each in segment.packs.items()}
+        packs = _joined(small, objects, write, put)
         dropped = frozenset().union(*(segment.dropped for segment in last.values())) & holdings.dropped
-        merged = Segment(put(layout.encode_rows(values[key] for key in keys)), keys, packs, _ledger(last), dropped)
+        rows_name = put(*layout.named(write, layout.encode_rows(values[key] for key in keys)))
+        merged = Segment(rows_name, keys, packs, _ledger(last), dropped)
         segments = {name: each for name, each in holdings.segments.items() if name not in last}
-        segments[put(layout.encode_segment(merged))] = merged
+        segments[put(*layout.named(write, layout.encode_segment(merged)))] = merged
         holdings = holdings.with_segments(segments)
     return holdings
 
@@ -68,7 +73,7 @@ def _ledger(segments: Mapping[str, Segment]) -> dict[str, Mapping[RowKey, bytes]
     return found
 
 
-def _joined(packs: Mapping[str, Packed], objects: Objects, put: Put) -> dict[str, Packed]:
+def _joined(packs: Mapping[str, Packed], objects: Objects, write: str, put: Put) -> dict[str, Packed]:
     """The packs, the small ones in one."""
     kept, parts, chunks, size = {}, [], [], 0
     for name, pack in packs.items():
@@ -76,8 +81,8 @@ def _joined(packs: Mapping[str, Packed], objects: Objects, put: Put) -> dict[str
         if total >= SMALL_PACK or size + total > layout.PACK_BYTES:
             kept[name] = pack
             continue
-        data = layout.verified(name, objects.get(name))
+        data = layout.verified_pack(name, objects.get(name))
         parts.append(data)
         chunks += [(table, digest, size + start, length) for table, digest, start, length in pack]
         size += len(data)
-    return {**kept, put(b"".join(parts)): tuple(chunks)} if chunks else kept
+    return {**kept, put(*layout.named_pack(write, b"".join(parts))): tuple(chunks)} if chunks else kept

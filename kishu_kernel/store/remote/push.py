@@ -140,21 +140,21 @@ class _Sent(NamedTuple):
 class _Later:
     """Small objects that are put together, several at a time: their names are known before."""
 
-    def __init__(self, put: Callable[[bytes], str]) -> None:
+    def __init__(self, put: Callable[[str, bytes], str]) -> None:
         self._put = put
-        self._waiting: list[bytes] = []
+        self._waiting: list[tuple[str, bytes]] = []
 
-    def name(self, write: str, data: bytes) -> str:
-        """The name of an object that will be put. Those that are put together are as much as a pack."""
-        if sum(map(len, self._waiting)) + len(data) > layout.PACK_BYTES:
+    def put(self, name: str, data: bytes) -> str:
+        """An object that will be put; its name. Those that are put together are as much as a pack."""
+        if sum(len(each) for _, each in self._waiting) + len(data) > layout.PACK_BYTES:
             self.flush()
-        self._waiting.append(data)
-        return layout.object_name(write, data)
+        self._waiting.append((name, data))
+        return name
 
     def flush(self) -> None:
         """Put what waits."""
         waiting, self._waiting = self._waiting, []
-        run_in_parallel(lambda data: (self._put(data), None)[1], waiting, SMALL_LANES - 1)
+        run_in_parallel(lambda each: (self._put(*each), None)[1], waiting, SMALL_LANES - 1)
 
 
 class _Push:
@@ -261,7 +261,8 @@ class _Push:
         """Send all but the head."""
         packs = self._packs(link.pending, plan)
         segments: dict[str, Segment] = {}
-        later = _Later(lambda data: self._put(link.pending, data))
+        later = _Later(self._put)
+        small = partial(layout.named, link.pending)
         batches = list(layout.batches(plan.rows.items()))
         for number, batch in enumerate(batches):
             keys, values = {}, []
@@ -271,18 +272,18 @@ class _Push:
                     if value is not None:  # else it has been removed meanwhile
                         keys[table, key] = layout.body_digest(table, bytes(value))
                         values.append(bytes(value))
-            rows = later.name(link.pending, layout.encode_rows(values))
+            rows = later.put(*small(layout.encode_rows(values)))
             last = number == len(batches) - 1
             segment = Segment(rows, keys, packs if last else {})
-            segments[later.name(link.pending, layout.encode_segment(segment))] = segment
+            segments[later.put(*small(layout.encode_segment(segment)))] = segment
             self._tell(sum(map(len, values)))
         replicas = {**holdings.manifest.replicas, link.replica: Replica(link.label, link.pending, plan.refs)}
         held = holdings
         with suppress(RemoteError):  # what is damaged there keeps nobody from pushing; a network that is gone will tell
-            held = merge(holdings, self._objects, partial(self._put, link.pending))
+            held = merge(holdings, self._objects, link.pending, self._put)
         held = held.with_segments({**held.segments, **segments})
         held.manifest = replace(holdings.manifest, segments=tuple(held.segments), replicas=replicas)
-        manifest = later.name(link.pending, layout.encode_manifest(held.manifest))
+        manifest = later.put(*small(layout.encode_manifest(held.manifest)))
         later.flush()
         return _Sent(held, manifest, tuple(segments))
 
@@ -301,15 +302,14 @@ class _Push:
                     places.append((table, digest, start, len(value)))
                     start += len(value)
                 pack = b"".join(parts)  # one copy, and no transaction is open while it is sent
-            found[number] = self._put(write, pack), tuple(places)
+            found[number] = self._put(*layout.named_pack(write, pack)), tuple(places)
             self._tell(start)
 
         run_in_parallel(send, list(enumerate(layout.batches(plan.chunks.items()))), self._lanes - 1)
         return dict(found[number] for number in sorted(found))
 
-    def _put(self, write: str, data: bytes) -> str:
+    def _put(self, name: str, data: bytes) -> str:
         """Put an object; one that this push has put before it was interrupted is there."""
-        name = layout.object_name(write, data)
         if self._fresh or not self._objects.exists(name):
             self._objects.put(name, data)
             with self._counting:

@@ -91,7 +91,7 @@ def test_only_what_is_missing_travels(here: Path, tmp_path: Path, plain: Objects
 @given(st.integers(0, 5 * BLOCK), st.lists(st.tuples(st.integers(0, 5 * BLOCK), st.integers(0, 2 * BLOCK)), max_size=5))
 def test_parts_are_those_of_the_whole(plain: Objects, size: int, wanted: list[tuple[int, int]]) -> None:
     objects, data = EncryptedObjects(plain, b"s" * 32), noise(size, size)
-    name = layout.object_name("0" * 32, data)
+    name = layout.named("0" * 32, data)[0]
     objects.put(name, data)
     parts = [(min(start, size), min(length, size - min(start, size))) for start, length in wanted]
     assert objects.get(name) == data

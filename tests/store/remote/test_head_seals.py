@@ -79,7 +79,7 @@ def with_main_at(remote: Objects, number: int, at: int, **said: object) -> bytes
         id: replace(each, refs=dict.fromkeys(each.refs, checkpoint_id(at))) for id, each in manifest.replicas.items()
     }
     data = layout.encode_manifest(replace(manifest, replicas=moved))
-    made = layout.object_name("e" * 32, data)
+    made = layout.named("e" * 32, data)[0]
     remote.put(made, data)
     return json.dumps({**before, "write": "e" * 32, "manifest": made, **said}).encode()
 

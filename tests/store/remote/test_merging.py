@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kishu_kernel.store import LmdbStore
-from kishu_kernel.store.remote import merging
+from kishu_kernel.store.remote import layout, merging
 from kishu_kernel.store.remote.clone import clone
 from kishu_kernel.store.remote.collect import collect
 from kishu_kernel.store.remote.holdings import digests_at, read_holdings
@@ -50,6 +50,27 @@ def test_the_manifest_stays_short_and_clones_are_the_history(tmp_path: Path) -> 
     assert swept.removed > len([*remote.list("writes/")])
     clone(remote, tmp_path / "after")
     assert values(tmp_path / "after") == values(here)
+
+
+def test_packs_that_are_named_by_their_bytes_are_merged_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As earlier versions named them; and what was exchanged goes into no other pack."""
+    here, remote = tmp_path / "here", memory_remote()
+    with monkeypatch.context() as earlier:
+        earlier.setattr(layout, "named_pack", layout.named)
+        for number in range(1, 4):
+            add(here, number)
+            push(here, remote)
+    [*_, exchanged] = [name for segment in read_holdings(remote, None).segments.values() for name in segment.packs]
+    whole = remote.get(exchanged)
+    for content, merged in ((bytes(len(whole)), False), (whole, True)):
+        remote.put(exchanged, content)
+        add(here, number := number + 1)
+        push(here, remote)
+        add(here, number := number + 1)
+        push(here, remote)
+        assert (len(read_holdings(remote, None).segments) < 5) == merged
+    clone(remote, tmp_path / "there")
+    assert values(tmp_path / "there") == values(here)
 
 
 def test_several_who_push_one_store_at_once_are_one(tmp_path: Path) -> None:

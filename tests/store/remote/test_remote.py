@@ -21,7 +21,7 @@ from kishu_kernel.store.remote import layout
 from kishu_kernel.store.remote.clone import clone
 from kishu_kernel.store.remote.collect import collect
 from kishu_kernel.store.remote.holdings import read_holdings
-from kishu_kernel.store.remote.layout import Segment, object_name
+from kishu_kernel.store.remote.layout import Segment, named
 from kishu_kernel.store.remote.objects import Objects, connect
 from kishu_kernel.store.remote.pull import Pulled, pull
 from kishu_kernel.store.remote.push import Pushed, push
@@ -338,7 +338,7 @@ def test_what_claims_to_be_huge_is_not_read(here: Path, tmp_path: Path) -> None:
         with pytest.raises(RemoteError, match="is larger than it can be"):
             clone(remote, tmp_path / "there")
         file.write_bytes(before)
-    name = object_name("0" * 32, b"")
+    name = named("0" * 32, b"")[0]
     segment = Segment(name, {}, {name: (("chunks", b"d" * 16, 0, 3 << 30),)})
     with pytest.raises(RemoteError, match="a segment of the remote is damaged"):
         layout.decode_segment(layout.encode_segment(segment))
