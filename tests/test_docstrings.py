@@ -21,7 +21,7 @@ FOREIGN = frozenset(
         # of Python
         *("Py_buffer", "checkcache", "dict_items", "dict_keys", "dict_values", "sigwait"),
         # of libraries
-        *("BlockManager", "Index", "SingleBlockManager", "_Qhull", "get_params", "legend", "state_dict"),
+        *("BlockManager", "SingleBlockManager", "_Qhull", "get_params", "legend", "state_dict"),
         # of Jupyter and IPython
         *("Out", "_1", "_2", "_3", "_7", "___", "execute_reply", "jupyter_client", "kernel.json", "shutdown_request"),
         "jupyter_server_mcp.tools",

@@ -183,6 +183,12 @@ class Library:
         """Whether what `private_memory` names is private in this session. Asked of each array that is found there."""
         return True
 
+    def loaded(self, objects: Iterable[object]) -> None:
+        """Called with all that was loaded at once, where some of it is the library's, and before anybody has it.
+
+        Gives the library's objects what they know of each other and no reduction tells, as who shares memory.
+        """
+
     def current(self) -> Iterable[object]:
         """Objects that calls into the library may touch though no code names them, as the figure that is drawn in."""
         return ()

@@ -6,7 +6,7 @@ import enum
 import inspect
 import sys
 import types
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -75,6 +75,20 @@ def copies_on_write(library: Library, known: dict[int, bool]) -> bool:
         with suppress(UnknownError):
             known[id(library)] = library.copies_on_write()
     return known[id(library)]
+
+
+def note_loaded(packages: Iterable[str], made: Callable[[], Iterable[object]]) -> None:
+    """Has libraries see what was loaded at once.
+
+    Args:
+        packages: those that it refers to.
+        made: gives all of it.
+    """
+    for package in packages:
+        for library in registry.of_package(package):
+            if type(library).loaded is not Library.loaded:
+                with suppress(UnknownError):
+                    library.loaded(made())
 
 
 def private_memory_of(kind: type) -> Entry | None:

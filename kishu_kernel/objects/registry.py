@@ -128,6 +128,10 @@ class Registry:
 
     def of(self, kind: type) -> Sequence[Library]:
         """Those that the class itself belongs to, in the order of `libraries`."""
+        return self.of_package(module_name(kind).partition(".")[0])
+
+    def of_package(self, package: str) -> Sequence[Library]:
+        """Those that know a package, in the order of `libraries`."""
         self._look()
         generation, found = self._by_package
         if generation != self.generation:
@@ -136,7 +140,7 @@ class Registry:
                 for name in dict.fromkeys(library.packages):
                     found.setdefault(name, []).append(library)
             self._by_package = self.generation, found
-        return found.get(module_name(kind).partition(".")[0], ())
+        return found.get(package, ())
 
     def packages_that_are(self, trait: str) -> frozenset[str]:
         """The packages of all of them that say so.
@@ -320,7 +324,7 @@ class Registry:
         _check(library)
         if type(library).current is not Library.current:
             self._with_current.append(library)
-        for method in ("statics", "copies_on_write", "current"):
+        for method in ("statics", "copies_on_write", "current", "loaded"):
             setattr(library, method, self._guarded(library, getattr(library, method)))
 
         def guarded(question: str, answer: Any) -> Any:

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
-from .driver import Kernel
+from .driver import COPIES, Kernel
 from .test_exactness import Scenario, begun, holds, make
 
 VIEWS: dict[str, Scenario] = {
@@ -245,9 +244,14 @@ VIEWS: dict[str, Scenario] = {
         "b[2] = 1.5; assert c[1] == 1.5 and a.any()",
     ),
     "an array of one of two frames": (
-        "import pandas as pd; df = pd.DataFrame({'p': np.arange(20.)}); other = df.copy(deep=False)",
+        f"{COPIES}; df = pd.DataFrame({{'p': np.arange(20.)}}); other = df.copy(deep=False)",
         "b = df['p'].to_numpy()[::-1]",
         "df.loc[0, 'p'] = 50; assert other['p'][0] == 0 == b[-1]",
+    ),
+    "what copies on write": (
+        f"{COPIES}; i = pd.Index([1, 2, 3]); s = pd.Series([1, 2, 3]); t = pd.DataFrame({{'m': pd.array(s, 'Int64'), 'f': [1., 2., 3.]}})",
+        "b = [(pd.Series(i, index=i), i), (s, pd.Index(s)), (s.astype('int64'), s), (t['m'], t), (t.copy(deep=False)['f'], t)]",
+        "for one, other in b:\n    was = other.to_numpy().tolist(); one.iloc[0] = 50; assert one.iloc[0] == 50 and other.to_numpy().tolist() == was",
     ),
 }
 """What makes the base, what makes the views, and a check of what they show, which may write."""
@@ -270,8 +274,6 @@ def needed(scenario: Scenario) -> None:
     """Skips where the kernel's environment, which is this one, has not got it."""
     for library in re.findall(r"(?:^|; )(?:import|from) (\w+)", scenario[0], re.MULTILINE):
         pytest.importorskip(library)
-    if "df.copy(deep=False)" in scenario[0] and version("pandas") < "3":
-        pytest.skip("two frames of an older pandas may share what they write to")
 
 
 @pytest.fixture(scope="module")

@@ -37,7 +37,7 @@ from kishu_kernel.objects.codec.shared_memory import Segment
 from kishu_kernel.objects.codec.strings import Acquaintances, Recall, Recogniser
 from kishu_kernel.objects.codec.usual_instances import Override, natively, with_usual_first
 from kishu_kernel.objects.hidden_links import HiddenLinks
-from kishu_kernel.objects.questions import has_private_memory
+from kishu_kernel.objects.questions import has_private_memory, note_loaded
 from kishu_kernel.objects.rebuild.arrays import Source, load_strings
 from kishu_kernel.objects.rebuild.code import (
     load_class,
@@ -152,6 +152,9 @@ def decode(
         found = None if WALKER is None or blobs else begun(_NOTHING).load_natively(stream)
         return begun(stream, blobs).load() if found is None else found[0]
 
+    def made() -> list[Any]:
+        return [obj for loader in loaders for obj in (*loader.memo.copy().values(), *loader.made)]
+
     packages: set[str] = set()
     class_loads = ClassLoads(load, live, admission.name_resolved, classes or {})
     bound: dict[tuple[str, str], Callable[..., Any]] = {
@@ -167,13 +170,12 @@ def decode(
         try:
             new = NewObjects()
             objects = load(stored.stream, stored.blobs)
+            note_loaded(packages, made)
             if live is not None and any(loader.has_instances and loader.in_usual_way for loader in loaders):
                 settle([each for each in new.found() if type(each) is not dict])  # their own: nobody else holds them
         finally:  # all that was made is in there, however it ends
             if copies is not None and admission.not_harmless:
-                made = [obj for loader in loaders for obj in (*loader.memo.copy().values(), *loader.made)]
-                copies.note(made, admission.armed)
-                del made
+                copies.note(made(), admission.armed)
             loaders.clear()  # they lead to each other: what they hold would outlive this call
             bound.clear()
         return {name: objects[name] for name in stored.names}

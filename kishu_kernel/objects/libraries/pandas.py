@@ -16,7 +16,9 @@ How a frame comes apart, for its fingerprint as for storing it:
    codec writes its text beside the stream (`objects.codec.strings`).
 5. Labels (`Index`) are shared by many frames, and hardly ever change: they link nothing (`labels`).
 
-It comes together by pandas' own functions, and `objects.rebuild.arrays` for the arrays. How two frames differ is told
+It comes together by pandas' own functions, and `objects.rebuild.arrays` for the arrays. What several of those that are
+loaded at once hold then is one array, or one memory, as it was; and pandas has to know of each other who must not see
+a write (`_share_references`), which no reduction tells. How two frames differ is told
 by `compare.libraries.pandas`.
 """
 
@@ -33,6 +35,7 @@ from kishu_kernel.objects.left_out import reduction_with_left_out
 from kishu_kernel.objects.library import Library, Reduce, Reduction
 from kishu_kernel.objects.places import Place
 from kishu_kernel.objects.registrations import Registrations, Registry, attributes_of, mapping, sequence
+from kishu_kernel.process.memory import bounds
 from kishu_kernel.process.muting import warnings_muted
 
 
@@ -55,6 +58,67 @@ def _memory_of(held: Any) -> Iterator[Any]:
     while held is not None:  # an extension array, and what is in it
         yield held
         held = getattr(held, "_ndarray", None)
+
+
+def _share_references(objects: Iterable[Any]) -> None:
+    """Who holds the same array, or memory, has the same references: by these pandas knows what a write has to copy."""
+    internals = sys.modules["pandas._libs.internals"]
+    if not hasattr(internals, "BlockValuesRefs"):  # before pandas 2 nothing copied on write
+        return
+    holders = enumerate(_holders(objects))
+    found = ((*span, number, holder) for number, holder in holders for span in _spans(_values_of(holder)))
+    reach, first = 0, None
+    for start, end, _, holder in sorted(found, key=lambda each: each[:3]):
+        if start < reach:
+            _join(holder, first)
+        else:
+            first = holder
+        reach = max(reach, end)
+
+
+def _holders(objects: Iterable[Any]) -> Iterator[Any]:
+    """Blocks and indexes: what has references."""
+    manager, index = sys.modules["pandas.core.internals.managers"].BaseBlockManager, sys.modules["pandas"].Index
+    for obj in objects:
+        if issubclass(type(obj), manager):
+            yield from obj.blocks
+        elif issubclass(type(obj), index):
+            yield obj
+
+
+def _values_of(holder: Any) -> Any:
+    return holder.values if _is_block(holder) else vars(holder).get("_data")
+
+
+def _is_block(holder: Any) -> bool:
+    return issubclass(type(holder), sys.modules["pandas._libs.internals"].Block)
+
+
+def _spans(held: Any) -> Iterator[tuple[int, int]]:
+    """Addresses of an array of any kind: its own, and of its memory."""
+    if issubclass(type(held), sys.modules["numpy"].ndarray):
+        if held.size:
+            yield bounds(held)
+    elif issubclass(type(held), sys.modules["pandas"].api.extensions.ExtensionArray):
+        yield id(held), id(held) + 1
+        for part in (getattr(held, "_ndarray", None), *(seen_attributes(held) or {}).values()):
+            yield from _spans(part)
+
+
+def _join(holder: Any, other: Any) -> None:
+    """The references of one, and of all that have the same, are those of another from now on."""
+    own, shared = (each.refs if _is_block(each) else each._references for each in (holder, other))
+    if own is shared:
+        return
+    for each in [reference() for reference in own.referenced_blocks]:
+        if each is None:
+            continue
+        if _is_block(each):
+            each.refs = shared
+            shared.add_reference(each)
+        else:
+            each._references = shared
+            shared.add_index_reference(each)
 
 
 def _without_cache(obj: Any) -> Reduction:
@@ -237,6 +301,10 @@ class Pandas(Library):
     harmless = True
     data = True
     ambient = (_Options(), Registrations("registrations with pandas", "pandas.core.accessor", _REGISTRIES))
+
+    def loaded(self, objects: Iterable[object]) -> None:
+        """Blocks and indexes that share memory know it."""
+        _share_references(objects)
 
     def copies_on_write(self) -> bool:
         """No write to one frame ever shows in another. Always so from pandas 3."""
