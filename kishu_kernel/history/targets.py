@@ -22,7 +22,9 @@ LONGEST = 200
 _STEPS = pattern(r"(?P<base>.+?)~(?P<steps>[0-9]*)", re.DOTALL)
 _CELL = pattern(r"In\s*\[([0-9]+)\]")
 _PREFIX = pattern(r"[0-9a-f]{4,16}")
-_NAME = pattern(r"[^\W_][\w./+@-]{0,99}")
+_NAME = pattern(r"[^\W_][\w./+@-]*")
+_ID = pattern(r"[0-9a-f]{16}")
+LONGEST_NAME = 100
 
 
 def own_heads(refs: Mapping[str, CheckpointId], besides: str | None = None) -> dict[str, CheckpointId]:
@@ -121,6 +123,10 @@ def checked_name(name: str) -> str:
     Raises:
         RequestError: it may not; the sentence says why.
     """
+    if len(name) > LONGEST_NAME:
+        raise RequestError(f"a branch or a tag has a name of at most {LONGEST_NAME} characters, not of {len(name):,}")
+    if _ID.fullmatch(name):
+        raise RequestError(f"{name!r} cannot name a branch or a tag: it reads as the id of a state")
     if not _NAME.fullmatch(name) or name == "HEAD":
         raise RequestError(
             f"{name!r} cannot name a branch or a tag: use letters, digits and _ - . / + @, a letter or digit first"

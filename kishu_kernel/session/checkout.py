@@ -8,7 +8,7 @@ session has.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from typing import Any
@@ -17,10 +17,10 @@ from kishu_kernel.ambient.values import Move
 from kishu_kernel.detect.detector import Judgement
 from kishu_kernel.detect.sequence_cache import CheckoutReuse
 from kishu_kernel.errors import CheckoutError, NothingToUndoError
-from kishu_kernel.history.graph import UNTRUSTED, ancestry, known_state_at, state_at
+from kishu_kernel.history.graph import UNTRUSTED, ancestry, known_state_at
 from kishu_kernel.history.left_out import left_out_notes
-from kishu_kernel.history.registered import registration_notes
 from kishu_kernel.model import (
+    EVERYTHING,
     NOTHING,
     Access,
     CellRun,
@@ -32,13 +32,20 @@ from kishu_kernel.model import (
     Selection,
     State,
     Taking,
-    VersionRecord,
 )
-from kishu_kernel.model.amounts import counted
 from kishu_kernel.model.dataclass import dataclass, replace
 from kishu_kernel.process.interrupts import uninterrupted
-from kishu_kernel.session.checkpointing import KERNEL_ENDED, Checkpointer
-from kishu_kernel.session.edited_modules import edited_notes
+from kishu_kernel.process.noticed_code import noticing_code
+from kishu_kernel.session.checkout_words import (
+    loaded_records,
+    names_at,
+    tell_changed_by_destructors,
+    tell_differences,
+    tell_incomplete,
+    too_few,
+    with_notes,
+)
+from kishu_kernel.session.checkpointing import Checkpointer
 from kishu_kernel.session.in_place import InPlace
 from kishu_kernel.session.ledger import Ledger
 from kishu_kernel.session.namespace import NOTHING_DISPLAYED, OUTPUT_ALIASES, UserNamespace
@@ -46,7 +53,16 @@ from kishu_kernel.session.progress import ProgressReporter, ShowProgress
 from kishu_kernel.session.rerun import RestoredObjects
 from kishu_kernel.session.restore import Restorer
 from kishu_kernel.session.running_cells import RunningCells
-from kishu_kernel.session.taking import Claims, claims_of, selection_of, touched_names, whole_plan, with_taken
+from kishu_kernel.session.taking import (
+    Claims,
+    claims_of,
+    selection_of,
+    take_code,
+    taking_of,
+    touched_names,
+    whole_plan,
+    with_taken,
+)
 from kishu_kernel.session.think_time import ThinkTime
 from kishu_kernel.session.timeline import Timeline
 
@@ -56,13 +72,9 @@ AUDIT_SECONDS = 0.05
 HANDOVER_SECONDS = 60.0
 """Seconds to wait, at most, for what an earlier kernel gave to another process to write; that ends sooner by itself."""
 
-DIFFERENT = (
-    "Re-run, and not the same as before: {}. What their cells do depends on more than variables, random numbers and "
-    "settings."
-)
-AS_IT_IS = "{}: as in the module now, and not as it was in this state: it cannot be stored."
-INCOMPLETE = "State {} is incomplete: {}. You are in the state before it, without what its cell changed."
-KEPT_WITH_NEXT = "what its cell changed is part of the next state"
+TIMES_PUT_RIGHT = 3
+"""What was put right may be changed again, by what was let go of for it; so often it is tried."""
+
 NOT_HANDED_OVER = "What the last kernel left to be written is still not written: it counts as not stored."
 
 
@@ -134,7 +146,7 @@ class Checkouts:
             self._checkpointer.flush()
         path = [checkpoint.id for checkpoint in ancestry(self._timeline.lookup, self._timeline.head)]
         if steps > len(path):
-            raise NothingToUndoError(_too_few("undo", len(path), steps))
+            raise NothingToUndoError(too_few("undo", len(path), steps))
         return path[steps] if steps < len(path) else None
 
     def redo_target(self, steps: int) -> CheckpointId | None:
@@ -147,7 +159,7 @@ class Checkouts:
         for done in range(steps):
             child = self._timeline.redo_child(at)
             if child is None:
-                raise NothingToUndoError(_too_few("redo", done, steps))
+                raise NothingToUndoError(too_few("redo", done, steps))
             at = child
         return at
 
@@ -177,24 +189,58 @@ class Checkouts:
         if options.dry_run:
             self._cells.unchecked = unchecked
             plan = self._restorer.plan(self._timeline, start.state, target, options.replay, start.ambient)
-            plan = self._with_notes(plan, previous)
+            plan = with_notes(plan, previous, self._timeline)
             return Outcome(previous, previous, plan, False, time.perf_counter() - began)
         reuse = self._ledger.sequence_reuse()
         in_place = self._restorer.live_objects(start.state, start.changes[1])
         self._timeline.pinned = target
-        with self._names.modules_of(lambda: self._names_at(target)):
+        with self._names.modules_of(lambda: names_at(self._timeline.lookup, target)):
             plan, restored = self._obtained(target, options, start, reuse, in_place)
-            plan = self._with_notes(plan, previous)
+            plan = with_notes(plan, previous, self._timeline)
             with self._restorer.handing_over(restored):
                 self._store_changes(start)  # only now: a checkout that is refused changes nothing
                 previous = self._timeline.head
                 others = self._held_by_modules(restored)
-                self._rebind(plan, restored, start.ambient, branch, reuse, in_place)
+                self._rebind(plan, restored, start, branch, reuse, in_place)
         loaded = [version for version in restored if not in_place.is_patched(version)]
         self._think_time.note_checkout(loaded)
-        self._tell_differences(plan, others)
-        self._tell_incomplete(target)
+        tell_differences(self._warn, plan, self._restorer.differing_after_rerun, others)
+        tell_incomplete(self._warn, self._timeline.lookup, target)
+        with noticing_code() as noticed:
+            del start, restored, reuse, in_place  # what the session had, and nobody holds any more
+        if noticed.ran:
+            self._put_right(plan, branch)
         return Outcome(target, previous, plan, True, time.perf_counter() - began)
+
+    def _put_right(self, plan: Plan, branch: str | None) -> None:
+        """Code of the user's has run as the checkout let go of what the session had: what it changed is put right.
+
+        Nothing is re-run for that: this is past the step at which a person could stop it.
+        """
+        for _ in range(TIMES_PUT_RIGHT):
+            self._cells.unchecked = EVERYTHING
+            start = self._start(plan.target)
+            delta = start.changes[0].delta
+            if not delta:
+                self._cells.mark_checked()
+                return
+            options = CheckoutOptions(replay="never", allow_lost=True)
+            reuse = self._ledger.sequence_reuse()
+            in_place = self._restorer.live_objects(start.state, start.changes[1])
+            try:
+                again, restored = self._obtained(plan.target, options, start, reuse, in_place)
+                with self._restorer.handing_over(restored):
+                    if {lost.version for lost in again.lost} - {lost.version for lost in plan.lost}:
+                        raise CheckoutError("what was changed is not stored")
+                    self._rebind(again, restored, start, branch, reuse, in_place)
+            except Exception:  # the checkout itself is done
+                break
+            with noticing_code() as noticed:
+                del start, restored, reuse, in_place
+            if not noticed.ran:
+                self._cells.mark_checked()
+                return
+        tell_changed_by_destructors(self._warn, delta)
 
     def begin_at(self, target: str, branch: str) -> Outcome:
         """Goes to a state that other sessions have made, and begins a branch there.
@@ -215,9 +261,6 @@ class Checkouts:
         outcome = self.check_out(id, CheckoutOptions(replay="harmless", allow_lost=True))
         timeline.begin_branch(branch)
         return outcome
-
-    def _names_at(self, target: CheckpointId | None) -> Iterator[str]:
-        return (name for names in state_at(self._timeline.lookup, target) for name in names)
 
     def _start(self, target: CheckpointId | None, *, staying: bool = False) -> _Start:
         if not self._cells.any_running and self._cells.unchecked == NOTHING:
@@ -272,7 +315,7 @@ class Checkouts:
         self,
         plan: Plan,
         restored: RestoredObjects,
-        ambient: Move,
+        start: _Start,
         branch: str | None,
         reuse: CheckoutReuse,
         in_place: InPlace,
@@ -290,12 +333,14 @@ class Checkouts:
         timeline, ledger = self._timeline, self._ledger
         bind = {name: obj for objects in restored.values() for name, obj in objects.items()}
         kept = {version.names for version in plan.keep}
-        unbind = {name for names in ledger.state if names not in kept for name in names} - bind.keys()
+        unbind = {
+            name for names in {**ledger.state, **start.state} if names not in kept for name in names
+        } - bind.keys()
         known = ledger.known_of_loaded(restored, reuse)
         nothing_displayed = dict.fromkeys(OUTPUT_ALIASES, NOTHING_DISPLAYED)
         aliases = timeline.lookup(plan.target).aliases if plan.target else nothing_displayed
 
-        rebinding, moving = self._names.rebinding(bind, unbind, aliases), ledger.ambient.moving(ambient)
+        rebinding, moving = self._names.rebinding(bind, unbind, aliases), ledger.ambient.moving(start.ambient)
         # No closure: a call that an error has ended keeps its function, and with it what that has closed over.
         adopt = partial(ledger.adopt_checkout, plan, restored, known, bind)
         changes = rebinding, moving, in_place.written(restored)
@@ -354,26 +399,28 @@ class Checkouts:
             coming += [each for each in given if known.versions.get(each.names) == each.checkpoint]
             claims = claims_of(selection, coming, lookup, known.versions)
             plan = whole_plan(obtained, selection, claims, start.state, lookup)
-            return _taking(Outcome(previous, previous, plan, False, time.perf_counter() - began), selection, claims)
+            return taking_of(Outcome(previous, previous, plan, False, time.perf_counter() - began), selection, claims)
         reuse = self._ledger.sequence_reuse()
         self._timeline.pinned = target
         with self._names.modules_of(lambda: (name for each in (*start.state, *known.versions) for name in each)):
             obtained, restored = self._obtained(target, options, start, reuse, selection=selection)
             claims = claims_of(selection, restored, lookup, known.versions)
             plan = whole_plan(obtained, selection, claims, start.state, lookup)
-            plan = replace(plan, notes=left_out_notes(self._loaded_records(obtained)) + plan.notes)
+            plan = replace(plan, notes=left_out_notes(loaded_records(obtained, lookup)) + plan.notes)
             if not restored:
-                return _taking(Outcome(previous, previous, plan, False, time.perf_counter() - began), selection, claims)
+                return taking_of(
+                    Outcome(previous, previous, plan, False, time.perf_counter() - began), selection, claims
+                )
             with self._restorer.handing_over(restored):
                 self._store_changes(start)
                 previous = self._timeline.head
                 self._restorer.let_go(restored, claims.names)
                 others = self._held_by_modules(restored)
-                checkpoint = self._bind_taken(claims, restored, _take_code(selection, label))
+                checkpoint = self._bind_taken(claims, restored, take_code(selection, label))
         self._think_time.begin(checkpoint)
-        self._tell_differences(plan, others)
+        tell_differences(self._warn, plan, self._restorer.differing_after_rerun, others)
         outcome = Outcome(checkpoint.id, previous, plan, True, time.perf_counter() - began)
-        return _taking(outcome, selection, claims)
+        return taking_of(outcome, selection, claims)
 
     def _bind_taken(self, claims: Claims, restored: RestoredObjects, code: str) -> Checkpoint:
         """Binds what was taken, and takes a checkpoint of that: both or, with an error, nothing."""
@@ -401,50 +448,3 @@ class Checkouts:
         theirs = [each for each in restored if self._names.modules.held(restored[each])]
         changed = [each for each in theirs if differs(lookup(each.checkpoint).record(each.names), restored[each])]
         return [name for each in changed for name in each.names]
-
-    def _with_notes(self, plan: Plan, here: CheckpointId | None) -> Plan:
-        timeline, target = self._timeline, plan.target
-        registered = registration_notes(timeline.lookup, here, target, timeline.session)
-        edited = () if target is None else edited_notes(timeline.lookup(target), self._names_at(target))
-        return replace(plan, notes=registered + edited + left_out_notes(self._loaded_records(plan)))
-
-    def _loaded_records(self, plan: Plan) -> Iterator[VersionRecord]:
-        lookup = self._timeline.lookup
-        return (lookup(step.version.checkpoint).record(step.version.names) for step in plan.load)
-
-    def _tell_differences(self, plan: Plan, others: Sequence[str]) -> None:
-        """Tells the user in what what came is not what it was.
-
-        Args:
-            others: names of what stays as it is in a module.
-        """
-        for note in plan.notes:
-            self._warn(note)
-        if self._restorer.differing_after_rerun:
-            names = dict.fromkeys(name for each in self._restorer.differing_after_rerun for name in each)
-            self._warn(DIFFERENT.format(", ".join(names)))
-        if others:
-            self._warn(AS_IT_IS.format(", ".join(others)))
-
-    def _tell_incomplete(self, target: CheckpointId | None) -> None:
-        at = self._timeline.lookup(target) if target is not None else None
-        if at is not None and at.incomplete and at.severed is None:
-            reason = KERNEL_ENDED if at.incomplete == KERNEL_ENDED else KEPT_WITH_NEXT
-            self._warn(INCOMPLETE.format(target, reason))
-
-
-def _taking(outcome: Outcome, selection: Selection, claims: Claims) -> Taking:
-    lost = {name for each in outcome.plan.lost for name in each.version.names}
-    along = claims.old_names - set(selection.names)
-    return Taking(outcome, tuple(name for name in selection.names if name not in lost), tuple(sorted(along)))
-
-
-def _take_code(selection: Selection, label: str) -> str:
-    """The line that would do the same, for the history."""
-    renamed = {name: f" as {new}" for name, new in selection.copies.items()}
-    return "\n".join(f"%kishu take {name}@{label}{renamed.get(name, '')}" for name in selection.names)
-
-
-def _too_few(what: str, there: int, steps: int) -> str:
-    only = f"there {'is' if there == 1 else 'are'} only {counted(there, 'cell')} to {what}, not {steps}"
-    return only if there else f"there is nothing to {what}"

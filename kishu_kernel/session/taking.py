@@ -17,7 +17,7 @@ from kishu_kernel.errors import RequestError
 from kishu_kernel.history.graph import KnownState, Lookup
 from kishu_kernel.history.plan import selected
 from kishu_kernel.history.references import References
-from kishu_kernel.model import CheckpointId, Plan, Selection, State, Version
+from kishu_kernel.model import CheckpointId, Outcome, Plan, Selection, State, Taking, Version
 from kishu_kernel.model.dataclass import dataclass, replace
 from kishu_kernel.session.namespace import is_users_name
 from kishu_kernel.session.rerun import RestoredObjects
@@ -226,3 +226,19 @@ def _class_notes(selection: Selection, plan: Plan, here: State, lookup: Lookup) 
             if anew and name in selection.copies and name not in made.values()
         ]
     return tuple(told)
+
+
+# -- what is told --------------------------------------------------------------------------------
+
+
+def taking_of(outcome: Outcome, selection: Selection, claims: Claims) -> Taking:
+    """What became of the selection."""
+    lost = {name for each in outcome.plan.lost for name in each.version.names}
+    along = claims.old_names - set(selection.names)
+    return Taking(outcome, tuple(name for name in selection.names if name not in lost), tuple(sorted(along)))
+
+
+def take_code(selection: Selection, label: str) -> str:
+    """The line that would do the same, for the history."""
+    renamed = {name: f" as {new}" for name, new in selection.copies.items()}
+    return "\n".join(f"%kishu take {name}@{label}{renamed.get(name, '')}" for name in selection.names)

@@ -122,7 +122,9 @@ def test_names_that_can_be_given(name: str) -> None:
     assert checked_name(name) == name
 
 
-@pytest.mark.parametrize("name", ["", "HEAD", "-x", "a b", "a~1", "In[1]", "_x", ".x", "a\n", "a" * 101, "a:b", "a\0"])
+@pytest.mark.parametrize(
+    "name", ["", "HEAD", "-x", "a b", "a~1", "In[1]", "_x", ".x", "a\n", "a" * 101, "0123456789abcdef", "a:b", "a\0"]
+)
 def test_names_that_cannot_be_given(name: str) -> None:
     with pytest.raises(RequestError):
         checked_name(name)

@@ -67,6 +67,10 @@ SURFACE: dict[str, Scenario] = {
             "%config IPCompleter\nfound = %who_ls int\ntook = %timeit -o -q -n1 -r1 1",
             "assert took.loops == 1",
         ),
+        "a generator that awaits": (
+            "async def numbers():\n    for n in range(9): yield n\nag = numbers(); first = await anext(ag)",
+            "assert first == 0 and await anext(ag) == 1",
+        ),
         "a command of the shell": ("lines = !echo one", "assert list(lines) == ['one']"),
         "how often a result was shown": (
             "class R:\n    times = 0\n    def _repr_html_(self):\n        self.times += 1; return 'r'\nr = R(); r",

@@ -23,6 +23,7 @@ _KINDS = {
     dict: "an object",
     list: "a list",
 }
+_LONGEST_SHOWN = 60
 _MAX_NAMES = 20
 """Names that a sentence lists at most."""
 
@@ -78,7 +79,8 @@ def checked(content: Any, operations: Mapping[str, Operation]) -> tuple[str, Ope
         raise RequestError("the content of a kishu_request must be an object with an 'operation'")
     name = content.get("operation")
     if not isinstance(name, str) or name not in operations:
-        raise RequestError(f"unknown operation {name!r}: {nearest(str(name), operations)}")
+        called = repr(name) if len(repr(name)) <= _LONGEST_SHOWN else f"{repr(name)[:_LONGEST_SHOWN]}..."
+        raise RequestError(f"unknown operation {called}: {nearest(str(name)[:_LONGEST_SHOWN], operations)}")
     operation = operations[name]
     unknown = sorted(str(key) for key in content if key != "operation" and key not in operation.parameters)
     if unknown:

@@ -52,10 +52,14 @@ class ShellRunner:
             return shell.run_cell(code, **arguments)
         # The kernel's own loop is running already: a top-level await gets one of its own.
         results: list[Any] = []
+        of_kernel = sys.get_asyncgen_hooks()  # what is begun belongs to its loop: this one closes its own at its end
+
+        async def cell() -> Any:
+            sys.set_asyncgen_hooks(*of_kernel)
+            return await shell.run_cell_async(code, transformed_cell=transformed, **arguments)
 
         def run() -> None:
-            coroutine = shell.run_cell_async(code, transformed_cell=transformed, **arguments)
-            results.append(asyncio.run(coroutine))
+            results.append(asyncio.run(cell()))
 
         thread = threading.Thread(target=run)
         thread.start()

@@ -15,6 +15,8 @@ from typing import Any
 
 from kishu_kernel.objects.library import HeldOutsideError, Library, Reduction
 
+_UNWRITTEN = "not all that was written to {} is on the disk yet: it needs a flush()"
+
 
 def _raw(file: io.FileIO) -> Reduction:
     from kishu_kernel.objects.rebuild.handles import make_closed, open_again
@@ -38,14 +40,11 @@ def _buffered(file: Any) -> Reduction:
     if type(file.raw) is not io.FileIO or vars(file):
         raise HeldOutsideError(f"a {type(file).__name__} over something else than a file cannot be stored")
     _raw(file.raw)  # what it refuses has no offset that could be asked for
-    if type(file) is not io.BufferedReader and _is_pending(file):
-        raise HeldOutsideError(f"{file.name} was not written to the disk as far as it goes: it needs a flush()")
+    if type(file) is io.BufferedRandom:
+        raise HeldOutsideError(f"{file.name} is open to be read and written: what the disk has not got yet is not seen")
+    if type(file) is io.BufferedWriter and file.tell() != file.raw.tell():
+        raise HeldOutsideError(_UNWRITTEN.format(file.name))
     return make_buffered, (type(file).__name__, file.raw, file.tell())
-
-
-def _is_pending(file: Any) -> bool:
-    """Something may be in the buffer that is not in the file. Nobody can look into it."""
-    return type(file) is io.BufferedRandom or file.tell() != file.raw.tell()
 
 
 def _text(file: io.TextIOWrapper) -> Reduction:
@@ -60,7 +59,7 @@ def _text(file: io.TextIOWrapper) -> Reduction:
         return make_closed, (type(buffer).__name__, *_label(buffer.raw), mode, *settings)
     newline, pending = _hidden(file)
     if pending:
-        raise HeldOutsideError(f"{file.name} was not written to the disk as far as it goes: it needs a flush()")
+        raise HeldOutsideError(_UNWRITTEN.format(file.name))
     _buffered(buffer)  # what it refuses is not to be asked for its offset, which would write it
     return make_text, (buffer, mode, newline, *settings, file.tell())
 

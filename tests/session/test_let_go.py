@@ -1,0 +1,76 @@
+"""A checkout lets go of what may run code of the user's (a destructor, a generator to close): not in the new state."""
+
+from __future__ import annotations
+
+import gc
+import sys
+
+import pytest
+
+from tests.support.harness import Notebook
+
+MADE = """
+log = []
+class Held:
+    def __del__(self): log.append('gone'); globals()['extra'] = 1
+def waiting():
+    try: yield
+    finally: log.append('closed')
+"""
+
+
+@pytest.fixture
+def notebook(monkeypatch: pytest.MonkeyPatch) -> Notebook:
+    made = Notebook.as_main(monkeypatch)
+    made.ok(MADE)
+    return made
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "held = Held()",
+        "held = [Held(), Held()]",
+        "held = waiting(); next(held)",
+        "import weakref\nheld = Held.__new__(type('T', (), {})); end = weakref.finalize(held, log.append, 'end')",
+    ],
+    ids=["a destructor", "two", "a generator", "a finalizer"],
+)
+def test_what_goes_changes_nothing_of_the_state_that_comes(notebook: Notebook, cell: str) -> None:
+    before = notebook.head
+    notebook.ok(cell)
+    after, state = notebook.head, notebook.describe()
+    for _ in range(2):
+        gc.collect()  # who describes holds what he has described, in a cycle
+        notebook.session.checkout(str(before))
+        assert notebook["log"] == []
+        assert "extra" not in notebook.live
+        assert "held" not in notebook.live
+        assert notebook.head == before
+        notebook.session.checkout(str(after), replay="auto")
+        assert notebook.describe() == state
+    notebook.ok("log.append(1)")
+    assert notebook.session.timeline.lookup(notebook.head).modified == ("log",)
+    assert notebook.warnings == []
+
+
+def test_where_it_cannot_be_put_right_it_is_told(notebook: Notebook) -> None:
+    notebook.ok("seen = (n for n in range(9)); next(seen)")  # in no store
+    before = notebook.head
+    notebook.ok("class Ends:\n    def __del__(self): next(seen)\nends = Ends()")
+    notebook.session.checkout(str(before), replay="auto")
+    assert notebook.head == before
+    assert [each for each in notebook.warnings if each.startswith("seen: not as it was in this state. Code that ran")]
+
+
+def test_a_profiler_of_the_users_stays(notebook: Notebook) -> None:
+    before = notebook.head
+    notebook.ok("held = Held()")
+    profiler = lambda *_: None  # noqa: E731
+    sys.setprofile(profiler)
+    try:
+        notebook.session.checkout(str(before))
+        assert sys.getprofile() is profiler
+    finally:
+        sys.setprofile(None)
+    assert notebook["log"] == []
