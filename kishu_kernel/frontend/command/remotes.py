@@ -156,8 +156,10 @@ def clone(
     In the notebook, `%kishu resume` then goes to where it ended. Nothing of it is run or trusted; what somebody else
     wrote can only be read until you accept it: see `trust`. With your own key (KISHU_KEY_FILE) it is yours everywhere.
     """
-    if names and not target:
+    if names is not None and not target:
         raise click.UsageError("--names needs --at.", ctx)
+    if names is not None and not names.replace(",", "").strip():
+        raise click.UsageError("--names names no variable.", ctx)
     base = base_of(ctx, directory)
     from kishu_kernel.store.catalog.receive_clone import receive_clone
     from kishu_kernel.store.remote.link import remote_of

@@ -76,7 +76,7 @@ class RemoteCourier:
         self, remote: str, stores: CourierStores, notebook: Callable[[], str | None], recipients: Sequence[str] = ()
     ) -> None:
         self._remote = remote
-        self._recipients = ",".join(recipients)
+        self._recipients = ",".join(each.strip() or "an empty text" for each in recipients)  # which is refused, told
         self._stores = stores
         self._notebook = notebook
         self._lock = threading.Lock()

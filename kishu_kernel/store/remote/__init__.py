@@ -4,7 +4,7 @@
 - `holdings`: what a remote holds, read. `lacking`: what it lacks. `link`: what a store remembers of its remote.
 - `encrypted_objects`, `recipients`: what nobody but some people can read, and who these are.
 - `head_seals`: who vouches for what it held. `names`: whose branches and tags are whose.
-- `merging`: what has become many small parts.
+- `merging`: what has become many small parts. `row_checks`: what is sent and taken is such as a history has.
 - `push`, `pull`, `clone`: the three ways. `collect`: what a remote no longer needs, removed.
 
 Law: nothing that a remote says is believed: each object has the digest in its name, each row is checked as one of a

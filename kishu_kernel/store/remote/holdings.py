@@ -213,7 +213,7 @@ def _listed_head(objects: Objects) -> int:
     Raises:
         RemoteError: there are heads above one that is missing: somebody wants that an older one is used, or his own.
     """
-    listed = {int(each.name[-10:]) for each in objects.list("heads/") if each.name[-10:].isdecimal()}
+    listed = {layout.head_number(each.name) for each in objects.list("heads/")}
     newest = max(listed, default=0)
     for number in range(1, newest):
         if number not in listed and not objects.exists(layout.head_name(number)):

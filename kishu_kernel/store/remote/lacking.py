@@ -9,19 +9,20 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kishu_kernel.errors import LoadError
+from kishu_kernel.errors import LoadError, StoreError
 from kishu_kernel.model import Checkpoint, CheckpointId, Version
 from kishu_kernel.model.dataclass import dataclass
 from kishu_kernel.store.disk import environment_pool
 from kishu_kernel.store.format import schema
 from kishu_kernel.store.format.seals import HISTORY_KEY, seal_key
 from kishu_kernel.store.format.signatures import IDENTITY_PREFIX
-from kishu_kernel.store.format.validation import validated_checkpoint, validated_manifest, validated_ref
+from kishu_kernel.store.format.validation import cycles, validated_checkpoint, validated_ref
 from kishu_kernel.store.remote import layout
 from kishu_kernel.store.remote.holdings import Holdings, digests_at
 from kishu_kernel.store.remote.layout import RowKey
 from kishu_kernel.store.remote.link import Link
 from kishu_kernel.store.remote.names import Refs, own_refs
+from kishu_kernel.store.remote.row_checks import CheckedRows, states_of
 
 if TYPE_CHECKING:
     from lmdb import Transaction, _Database
@@ -57,8 +58,8 @@ def what_is_lacking(store: Environment, link: Link, holdings: Holdings, needed: 
             or of others need. None: nothing of it.
 
     Raises:
-        StoreError: a record is damaged.
-        LoadError: a manifest is damaged, or names a chunk that is not there.
+        StoreError: a name is damaged.
+        LoadError: a row that is to be sent is, so that no pull would take it; or a chunk is not there.
     """
     with store.reading() as txn:
         refs = {}
@@ -71,12 +72,7 @@ def what_is_lacking(store: Environment, link: Link, holdings: Holdings, needed: 
         names = {**names_there(holdings), **refs}
         left_out = holdings.dropped - _needed_rows(txn, store.tables, names, needed) if holdings.dropped else set()
         rows = _rows(txn, store.tables, holdings, digests_at(link.segments, holdings), left_out)
-        digests = {
-            bytes(digest)
-            for table, key in rows
-            if table == "versions"
-            for digest in _manifest_digests(key, bytes(txn.get(key, b"", db=store.tables[table])))
-        }
+        digests = {bytes(digest) for each in _checked(txn, store.tables, rows, holdings).values() for digest in each}
         missing = sorted(digests - holdings.chunks.keys())
         chunks = {digest: len(find_chunk(txn, store.tables, digest)[1]) for digest in missing}
     return Lacking(rows, chunks, refs)
@@ -131,6 +127,33 @@ def _rows(
     return rows
 
 
+def _checked(
+    txn: Transaction[Any], tables: Mapping[str, _Database], rows: Iterable[RowKey], holdings: Holdings
+) -> Mapping[RowKey, set[Any]]:
+    """Check what is to be sent: LoadError where no pull would take it. The digests of the chunks that it names."""
+
+    def is_there(id: CheckpointId) -> bool:
+        key = schema.checkpoint_key(id)
+        return ("checkpoints", key) in holdings.rows or txn.get(key, db=tables["checkpoints"]) is not None
+
+    checked = CheckedRows()
+    try:
+        for table, key in rows:
+            checked.add((table, key), bytes(txn.get(key, b"", db=tables[table])))
+        states = states_of(rows)
+    except StoreError as error:
+        raise LoadError(str(error)) from error
+    for id in states:
+        if not is_there(id):
+            raise LoadError(f"it holds something of state {id}, and not its record")
+    for id, parent in checked.parents.items():
+        if parent is not None and not is_there(parent):
+            raise LoadError(f"state {id} has a parent that is not there")
+    for id in cycles(checked.parents):
+        raise LoadError(f"state {id} is its own ancestor")
+    return checked.digests
+
+
 def names_there(holdings: Holdings) -> dict[str, CheckpointId]:
     """The names of all replicas, as a remote has them."""
     return {f"{name}@{id}": at for id, each in holdings.manifest.replicas.items() for name, at in each.refs.items()}
@@ -154,12 +177,11 @@ def version_rows(keys: Iterable[bytes]) -> Iterator[RowKey]:
         yield "seals", seal_key("versions", key)
 
 
-def _manifest_digests(key: bytes, value: bytes) -> set[Any]:
-    return set(validated_manifest(key, schema.without_signature(value)).digests)
-
-
 def _stores_less(key: bytes, value: bytes, holdings: Holdings) -> bool:
     """Whether a record says that something is not stored which the remote has, or had: it may come back."""
-    checkpoint = validated_checkpoint(key, schema.without_signature(value))
+    try:
+        checkpoint = validated_checkpoint(key, schema.without_signature(value))
+    except StoreError:  # it is told with all else that would be sent
+        return False
     rows = {("versions", schema.key_in_checkpoint(each.names, key)) for each in checkpoint.versions if not each.stored}
     return not rows.isdisjoint(holdings.rows) or not rows.isdisjoint(holdings.dropped)

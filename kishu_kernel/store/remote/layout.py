@@ -66,6 +66,7 @@ Result = TypeVar("Result")
 _LATEST = 1 << 36
 _SIGNED = ("signer", "signature", "mac")
 _HEX = re.compile(r"[0-9a-f]{32}")
+_HEAD = re.compile(r"heads/([0-9]{10})")
 _NAME = re.compile(r"writes/[0-9a-f]{32}/[0-9a-f]{64}")
 _LENGTH = struct.Struct("<I")
 _BODY_DIGEST = 16
@@ -178,6 +179,12 @@ class Segment:
 def head_name(number: int) -> str:
     """The name of a head."""
     return f"heads/{number:010d}"
+
+
+def head_number(name: str) -> int:
+    """The number of a head; 0 of what is none."""
+    found = _HEAD.fullmatch(name)
+    return int(found[1]) if found else 0
 
 
 def named(write: str, data: bytes) -> tuple[str, bytes]:

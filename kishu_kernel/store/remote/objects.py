@@ -23,7 +23,7 @@ FIRST_WAIT, LONGEST_WAIT = timedelta(milliseconds=100), timedelta(seconds=10)
 """Between two tries: each time twice as long."""
 _TRIES = 4
 _SCHEMES = ("s3", "s3a", "gs", "az", "adl", "azure", "abfs", "abfss", "file")
-_KNOWN = re.compile(rf"({'|'.join(_SCHEMES)})://.*", re.DOTALL)
+_KNOWN = re.compile(rf"({'|'.join(_SCHEMES)})://.*[^/].*", re.DOTALL)
 _REFUSALS = {
     "ExpiredToken|TokenRefreshRequired|RequestExpired": "your credentials for {url} have expired: renew them",
     "RequestTimeTooSkewed|RequestTimeSkewed": "the clock of this machine is wrong, and {url} refuses: set it right",
@@ -216,10 +216,10 @@ def connect(url: str, make: bool = True) -> RemoteObjects:
     try:
         return RemoteObjects(from_url(url.rstrip("/"), **how), url)
     except Exception as error:  # whatever a maker's settings can be
-        if not make and url.startswith("file:"):
-            raise RemoteError(f"there is no history at {url}: push one there first ({_detail(error)})") from error
         if re.search("Unable to recognise URL|invalid domain|empty host", str(error)):
             raise _no_address(url) from error
+        if not make and url.startswith("file:"):
+            raise RemoteError(f"there is no history at {url}: push one there first ({_detail(error)})") from error
         raise RemoteError(f"the remote {_SECRET.sub('://', url)} cannot be used ({_detail(error)})") from error
 
 

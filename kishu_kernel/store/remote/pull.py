@@ -19,16 +19,9 @@ from kishu_kernel.store.disk import environment_pool
 from kishu_kernel.store.disk.identity import StoreIdentity
 from kishu_kernel.store.disk.parallel import run_in_parallel
 from kishu_kernel.store.format import schema
-from kishu_kernel.store.format.seals import HISTORY_BYTES, HISTORY_KEY, decode_seal, row_of
-from kishu_kernel.store.format.signatures import IDENTITY_PREFIX, IDENTITY_SIZE
-from kishu_kernel.store.format.signing import SIGNATURE_SIZE, Signer, user_signer
-from kishu_kernel.store.format.validation import (
-    check_graph,
-    check_outputs,
-    validated_checkpoint,
-    validated_manifest,
-    verified_chunk,
-)
+from kishu_kernel.store.format.seals import HISTORY_KEY, row_of
+from kishu_kernel.store.format.signing import Signer, user_signer
+from kishu_kernel.store.format.validation import check_graph, validated_checkpoint, verified_chunk
 from kishu_kernel.store.remote import layout
 from kishu_kernel.store.remote.encrypted_objects import encryption_of
 from kishu_kernel.store.remote.holdings import (
@@ -46,6 +39,7 @@ from kishu_kernel.store.remote.link import Link, new_link, read_link, write_link
 from kishu_kernel.store.remote.names import received_refs
 from kishu_kernel.store.remote.objects import Objects
 from kishu_kernel.store.remote.recipients import opened
+from kishu_kernel.store.remote.row_checks import CheckedRows, states_of
 
 if TYPE_CHECKING:
     from lmdb import Transaction
@@ -210,31 +204,18 @@ class _Pull:
     def _checked(self, values: dict[RowKey, bytes]) -> tuple[Parents, dict[RowKey, set[Any]]]:
         """Check each row. The parents of all states, of here and there; and the chunks that the manifests name."""
         parents: Parents = {}
-        digests: dict[RowKey, set[Any]] = {}
         with self._store.reading() as txn, txn.cursor(db=self._tables["checkpoints"]) as cursor:
             for found, record in cursor:
                 checkpoint = validated_checkpoint(bytes(found), schema.without_signature(bytes(record)))
                 parents[checkpoint.id] = checkpoint.parent
-        for (table, key), value in values.items():
-            body = schema.without_signature(value)
-            if table == "checkpoints":
-                checkpoint = validated_checkpoint(key, body)
-                parents[checkpoint.id] = checkpoint.parent
-            elif table == "versions":
-                digests[table, key] = set(validated_manifest(key, body).digests)
-            elif table == "outputs":
-                check_outputs(body)
-            elif table == "seals":
-                decode_seal(value)
-            else:
-                _check_meta(key, value)
+        checked = CheckedRows(parents)
+        for row, value in values.items():
+            checked.add(row, value)
         check_graph(parents)
-        for row in values:
-            table, key = row_of(row[1]) if row[0] == "seals" else row
-            id = schema.version_checkpoint(key) if table == "versions" else schema.checkpoint_id(key)
-            if table != "meta" and id not in parents:
+        for id in states_of(values):
+            if id not in parents:
                 raise RemoteError(f"the remote holds something of state {id}, which is not in it: nothing is used")
-        return parents, digests
+        return parents, checked.digests
 
     def _is_taken(self, row: RowKey, values: dict[RowKey, bytes], here: dict[RowKey, bytes]) -> bool:
         """Whether a row takes the place of the one that is here, if any. A seal goes with its row."""
@@ -351,15 +332,3 @@ class _Pull:
                 raise _ChangedError
             txn.put(key, schema.checkpoint_key(id), db=self._tables["refs"])
         write_link(txn, self._tables, link)
-
-
-def _check_meta(key: bytes, value: bytes) -> None:
-    """Check a row of `meta`. StoreError where it is damaged."""
-    if key.startswith(IDENTITY_PREFIX):
-        fits = (len(key), len(value)) == (len(IDENTITY_PREFIX) + 2 * SIGNATURE_SIZE, IDENTITY_SIZE + SIGNATURE_SIZE)
-    elif key == HISTORY_KEY:
-        fits = len(value) == HISTORY_BYTES
-    else:
-        fits = schema.encode_made(schema.decode_made(value)).key == key
-    if not fits:
-        raise StoreError("what it says of who made it is damaged")

@@ -59,8 +59,10 @@ def secured(store: Environment, objects: Objects, recipients: Sequence[str] | No
         RemoteError: this user has no key for it; or it is not encrypted as it was; or it holds a history that is not
             encrypted, and recipients were named; or somebody else has prepared it.
     """
-    named = os.environ.get(RECIPIENTS, "").split(",") if recipients is None else recipients
-    named = list(dict.fromkeys(each.strip() for each in named if each.strip()))
+    if recipients is None:
+        recipients = [each for each in os.environ.get(RECIPIENTS, "").split(",") if each.strip()]
+    # an empty one may be of a variable that is not set: nothing is to be sent as it is then
+    named = list(dict.fromkeys(each.strip() or "an empty text" for each in recipients))
     with store.reading() as txn:
         link = read_link(txn, store.tables)
     if link and link.url != objects.url and link.history:
@@ -208,8 +210,9 @@ def _closed(secret: bytes, recipients: list[str]) -> bytes:
         try:
             keys.append(pyrage.x25519.Recipient.from_str(each))
         except Exception as error:  # of pyrage: a class of its own
+            shown = "a private key" if each.upper().startswith(_SECRET_KEY) else each  # errors are kept, and sent about
             raise RemoteError(
-                f"{each} is no public key of age: one begins with age1, `jupyter kishu keys` shows yours"
+                f"{shown} is no public key of age: one begins with age1, `jupyter kishu keys` shows yours"
             ) from error
     content = {_FORMAT_KEY: 1, "secret": secret.hex(), "recipients": recipients}
     team = user_signer().team

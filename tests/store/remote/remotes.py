@@ -116,13 +116,13 @@ def add(
     data: bytes = b"",
     signer: Signer | None = None,
 ) -> None:
-    """Run a cell: it adds a state to a store, with a value of its own, at the end of a branch."""
+    """Run a cell: it adds a state to a store, with a value of its own, at the end of a branch. 0 is no parent."""
     store = LmdbStore(path, signer=signer)
     value = data or noise(number)
-    before = number - 1 or None if parent is None else parent
+    before = number - 1 if parent is None else parent
     checkpoint = replace(
         trivial(number, f"x = {number}"),
-        parent=None if before is None else checkpoint_id(before),
+        parent=checkpoint_id(before) if before else None,
         outputs=({"output_type": "stream", "name": "stdout", "text": f"{number}\n"},),
     )
     one = Payload(("x",), "cloudpickle", b"stream of %d" % number, (Buffer(memoryview(value)),), {"python": "3.11"})

@@ -165,9 +165,14 @@ def test_what_is_wrong_with_a_key_is_told_in_one_sentence(
     assert not (tmp_path / "there").exists()
 
 
-def test_what_is_no_recipient_is_told(here: Path, plain: Objects) -> None:
-    with pytest.raises(RemoteError, match="age2 is no public key of age"):
-        push(here, plain, recipients=["age2"])
+@pytest.mark.parametrize(
+    ("named", "told"), [("age2", "age2"), (" ", "an empty text"), ("AGE-SECRET-KEY-1QQQ", "a private key")]
+)
+def test_what_is_no_recipient_is_told(here: Path, plain: Objects, own: str, named: str, told: str) -> None:
+    """And nothing is sent: an empty one may be of a variable that is not set."""
+    for all_of_them in ([named], [own, named]):
+        with pytest.raises(RemoteError, match=f"^{told} is no public key of age"):
+            push(here, plain, recipients=all_of_them)
     assert list(plain.list("")) == []
 
 
@@ -179,7 +184,7 @@ def test_a_remote_that_is_exchanged_gets_nothing(here: Path, tmp_path: Path, pla
     push(here, plain, recipients=[own])
     kept = plain.get(recipients.NAME)
     other, stranger = tmp_path / "other", memory_remote()
-    add(other, 9)
+    add(other, 9, 0)
     push(other, stranger, recipients=[own])
     add(here, 3)
     for attack in (
@@ -215,7 +220,7 @@ def test_a_place_that_a_trusted_one_has_prepared_is_used(
     monkeypatch.setenv(KEY_FILE, str(tmp_path / "alice" / "key"))
     monkeypatch.setenv("KISHU_SIGNING", "on")
     hers = tmp_path / "hers"
-    add(hers, 9)
+    add(hers, 9, 0)
     with pytest.raises(RemoteError):
         push(hers, Failing(plain, 4), recipients=[own])  # its keys are there, and no head
     team = user_signer().team

@@ -11,11 +11,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from lmdb import Transaction
 
 from kishu_kernel.errors import RemoteError, StoreError, StoreFormatError, UntrustedError
 from kishu_kernel.model import Version
 from kishu_kernel.store import LmdbStore
+from kishu_kernel.store.disk import environment_pool
+from kishu_kernel.store.format import schema
 from kishu_kernel.store.format.signing import Signer
+from kishu_kernel.store.maintenance.fsck import check
 from kishu_kernel.store.maintenance.trust import trust
 from kishu_kernel.store.remote import layout
 from kishu_kernel.store.remote.clone import clone
@@ -374,9 +378,9 @@ def test_another_history_is_refused(here: Path, tmp_path: Path, remote: Objects)
 def test_a_newer_format_and_an_empty_place_are_told(tmp_path: Path, here: Path, remote: Objects) -> None:
     with pytest.raises(RemoteError, match="there is no history at memory:///: push one there first"):
         clone(remote, tmp_path / "there")
-    for url in ("s3://", "file://rel/x", "s3://te am/x", ""):
+    for url in ("s3://", "file://rel/x", "s3://te am/x", "", "file://", "file:///"):
         with pytest.raises(RemoteError, match="' is no address of a remote: write s3://"):
-            connect(url)
+            connect(url, make=url != "file://rel/x")
     push(here, remote)
     head = remote.get(layout.head_name(1))
     _replace(remote, layout.head_name(1), lambda data: data[:-9])
@@ -387,6 +391,53 @@ def test_a_newer_format_and_an_empty_place_are_told(tmp_path: Path, here: Path, 
     for work in (lambda: push(here, remote), lambda: pull(here, remote), lambda: clone(remote, tmp_path / "there")):
         with pytest.raises(StoreFormatError, match="install a newer kishu-kernel"):
             work()
+
+
+@pytest.mark.parametrize(
+    ("table", "of", "damage", "told"),
+    [
+        ("checkpoints", 3, lambda value: value.replace(b'"code"', b'"cade"'), "the record of state"),
+        ("checkpoints", 2, lambda value: value[:40], "the record of state"),
+        ("checkpoints", 3, lambda _: None, "its record"),
+        ("outputs", 3, lambda value: b"{" + value, "the outputs of a cell are damaged"),
+    ],
+)
+def test_what_no_pull_would_take_is_not_pushed(
+    here: Path, tmp_path: Path, remote: Objects, table: str, of: int, damage: Callable[[bytes], bytes | None], told: str
+) -> None:
+    """A damaged row would keep everybody from pulling; a repair, and all goes on."""
+    push(here, remote)
+    add(here, 3)
+    store = LmdbStore(here)
+    if of == 2:  # so that it would go there once more
+        store.amend(replace(store.checkpoint(checkpoint_id(2)), message="good"), {})
+    store.close()
+    with environment_pool.opened(here) as environment:
+        key = schema.checkpoint_key(checkpoint_id(of))
+
+        def work(txn: Transaction[bytes]) -> None:
+            changed = damage(bytes(txn.get(key, db=environment.tables[table]) or b""))
+            txn.delete(key, db=environment.tables[table])
+            if changed is not None:
+                txn.put(key, changed, db=environment.tables[table])
+
+        environment.write(work)
+    with pytest.raises(StoreError, match=f"cannot be pushed as it is .*{told}.*fsck --repair"):
+        push(here, remote)
+    clone(remote, tmp_path / "before")
+    assert len(values(tmp_path / "before")) == 2
+    assert check(here, repair=True).clean
+    push(here, remote)
+    clone(remote, tmp_path / "after")
+    assert len(values(tmp_path / "after")) == 3
+
+
+def test_a_file_beside_the_heads_is_none(here: Path, tmp_path: Path, remote: Objects) -> None:
+    push(here, remote)
+    for name in ("heads/copy-of-0000000007", "heads/00000000009", "heads/0000000009.bak"):
+        remote.put(name, remote.get(layout.head_name(1)))
+    clone(remote, tmp_path / "there")
+    assert values(tmp_path / "there") == values(here)
 
 
 # --- what is not needed
