@@ -63,3 +63,21 @@ buffer_put_utf8(Buffer *buffer, PyObject *text)
     Py_DECREF(encoded);
     return failed;
 }
+
+/* How often a byte stands there. */
+size_t
+count_bytes(const char *data, size_t length, char wanted)
+{
+    size_t found = 0;
+    while (length) { /* as many as a byte can count, so that many are compared at once */
+        size_t most = length < 255 ? length : 255;
+        uint8_t some = 0;
+        for (size_t place = 0; place < most; place++) {
+            some = (uint8_t)(some + (data[place] == wanted));
+        }
+        found += some;
+        data += most;
+        length -= most;
+    }
+    return found;
+}

@@ -13,28 +13,11 @@ typedef struct {
     size_t ends; /* texts that end in the piece, with a NUL before the next one */
 } Content;
 
-static size_t
-count_nuls(const char *data, size_t length)
-{
-    size_t found = 0;
-    while (length) { /* as many as a byte can count, so that many are compared at once */
-        size_t most = length < 255 ? length : 255;
-        uint8_t some = 0;
-        for (size_t place = 0; place < most; place++) {
-            some = (uint8_t)(some + (data[place] == 0));
-        }
-        found += some;
-        data += most;
-        length -= most;
-    }
-    return found;
-}
-
 /* Other threads may run meanwhile. ASK_PYTHON: there is a NUL inside of a text. */
 static int
 hand_on(Content *c, char way)
 {
-    if (way == 'S' && count_nuls(c->piece.data, c->piece.length) != c->ends) {
+    if (way == 'S' && count_bytes(c->piece.data, c->piece.length, 0) != c->ends) {
         return ASK_PYTHON;
     }
     c->ends = 0;

@@ -47,6 +47,8 @@ static PyMethodDef functions[] = {
     {"pack", packed_pack, METH_VARARGS, "Array items in a frame that is shorter; empty where it would not be."},
     {"unpack", packed_unpack, METH_VARARGS, "Fills memory with what a frame holds."},
     {"fill_texts", texts_fill, METH_VARARGS, "Puts texts that were stored as one in an array."},
+    {"join_texts", texts_join, METH_VARARGS, "Texts with a byte between two; else None."},
+    {"number_texts", texts_number, METH_VARARGS, "Objects of an array by numbers, where few are different; else None."},
     {"pairs", seams_find, METH_O, "The pairs of opcodes that are seams of a stream."},
     {"hear", (PyCFunction)(void (*)(void))audit_hear, METH_FASTCALL, "An audit hook that wakes Python for few events."},
     {"is_data", (PyCFunction)(void (*)(void))names_is_data, METH_FASTCALL, "Whether it is nothing but plain data."},

@@ -23,6 +23,7 @@ int buffer_grow(Buffer *buffer, size_t more);
 void buffer_free(Buffer *buffer);
 int buffer_put_number(Buffer *buffer, char before, long long number, char after);
 int buffer_put_utf8(Buffer *buffer, PyObject *text);
+size_t count_bytes(const char *data, size_t length, char wanted);
 
 static inline int
 buffer_reserve(Buffer *buffer, size_t more)
@@ -278,9 +279,11 @@ PyObject *packed_unpack(PyObject *module, PyObject *arguments);
 PyObject *stream_load(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 PyObject *pickle_plain(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 
-/* -- texts that were stored as one (texts.c) ----------------------------------------------------------- */
+/* -- texts that are stored as one (texts.c, written_texts.c) ------------------------------------------- */
 
 PyObject *texts_fill(PyObject *module, PyObject *arguments);
+PyObject *texts_join(PyObject *module, PyObject *arguments);
+PyObject *texts_number(PyObject *module, PyObject *arguments);
 
 /* -- the audit hook (audit.c) ----------------------------------------------------------------------- */
 

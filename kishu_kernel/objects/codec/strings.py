@@ -4,7 +4,7 @@ In the stream each string would be an item of its own, at several times the cost
 would shift the numbers by which the stream names things, so that an unchanged array would be stored again.
 
 An array is written in memory order, a 2-D one line by line (pandas keeps a column as a line of its block), so that
-lines that stay cost nothing. A line of few objects many times is numbers of these objects, in the order in which they
+lines that stay cost nothing. A line of few different ones many times is numbers of these, in the order in which they
 first appear; any other is blocks of text, `BLOCK` strings each: a string that changes length moves only its block.
 
 Law: what comes back is equal, type by type, and a missing value is the one object that stood for it. Which equal
@@ -22,6 +22,7 @@ from typing import Any, Protocol
 
 from kishu_kernel.model.dataclass import dataclass
 from kishu_kernel.objects.arrays import nan
+from kishu_kernel.objects.codec.written_texts import join_texts, number_texts
 from kishu_kernel.objects.questions import missing_values
 from kishu_kernel.process.memory import address, memory_at
 
@@ -39,9 +40,6 @@ SEPARATORS = "\0\n\x1f\x1e\x1d\x1c\t\x01\x02\x03|;,"
 
 NAN = "nan"
 """How NumPy's one and only `nan` is named in a stream, where a float would come back as another object."""
-
-_MULTIPLIERS = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0xD6E8FEB86659FD93, 0xA0761D6478BD642F)
-"""Odd, so that all bits of an address reach the highest ones of its product."""
 
 Recogniser = Callable[[Any], "tuple[bytes, Any, bool] | None"]
 """Given a contiguous 1-D array of objects: what identifies its content for sure, an array of the same objects that
@@ -166,7 +164,6 @@ class _Writer:
     def __init__(self, flat: Any, plain: bool) -> None:
         self._flat = flat
         self._plain = plain
-        self._addresses = _addresses(flat)
         self._markers: list[Any] = []
         self._counts: list[int] = []
 
@@ -180,7 +177,7 @@ class _Writer:
         """A part of the array. Raises _NotText."""
         import numpy
 
-        found = _numbered(self._addresses[start:stop])
+        found = number_texts(self._flat[start:stop], min(MOST_KINDS, (stop - start) // 4))
         if found is None:
             blocks = []
             for place in range(start, stop, BLOCK):
@@ -189,14 +186,11 @@ class _Writer:
                     self._counts[kind] += int(numpy.count_nonzero(mask))
                 blocks.append(block)
             return Line(None, tuple(blocks))
-        codes, firsts = found
-        objects = self._flat[start:stop].take(firsts)
-        self._block(objects)  # nothing but text
-        numbers: dict[Any, int] = {}
-        meant = numpy.array([numbers.setdefault(each, len(numbers)) for each in objects], codes.dtype)
-        values = numpy.empty(len(numbers), object)
-        values[:] = list(numbers)
-        codes = meant.take(codes).astype("B" if len(numbers) <= 256 else "<u2", copy=False)
+        numbers, kinds = found
+        values = numpy.empty(len(kinds), object)
+        for number, each in enumerate(kinds):
+            values[number] = each
+        codes = numpy.frombuffer(numbers, "<u2").astype("B" if len(kinds) <= 256 else "<u2", copy=False)
         block, masks = self._block(values)
         for kind, mask in masks.items():
             self._counts[kind] += int(numpy.count_nonzero(codes == numpy.flatnonzero(mask)[0]))
@@ -221,9 +215,9 @@ class _Writer:
         masks = dict(sorted(masks.items()))
         bits = b"".join(numpy.packbits(mask).tobytes() for mask in masks.values())
         for separator in SEPARATORS:
-            text = separator.join(items)
-            if text.count(separator) == len(items) - 1:
-                return Block(len(items), bits + text.encode("utf-8", "surrogatepass"), separator, tuple(masks)), masks
+            text = join_texts(items, separator)
+            if text is not None:
+                return Block(len(items), bits + text if bits else text, separator, tuple(masks)), masks
         raise _NotText
 
     def _kind(self, marker: Any) -> int:
@@ -239,59 +233,6 @@ class _Writer:
 def _stand_ins() -> tuple[Any, ...]:
     """What stands for missing values, each the only one of its kind that does."""
     return (None, nan(), *missing_values())
-
-
-def _numbered(addresses: Any) -> tuple[Any, list[int]] | None:
-    """Objects by numbers, in the order in which they first appear; and where they do. None where they are many."""
-    import numpy
-
-    codes = numpy.empty(addresses.size, "<u2")
-    kinds = numpy.empty(0, addresses.dtype)
-    firsts: list[int] = []
-    table = None
-    for start in range(0, addresses.size, BLOCK):
-        block = addresses[start : start + BLOCK]
-        found = table.look(block) if table else None
-        new = numpy.arange(block.size) if found is None else numpy.flatnonzero(kinds.take(found) != block)
-        if new.size:
-            fresh, first = numpy.unique(block.take(new), return_index=True)
-            if kinds.size + fresh.size > min(MOST_KINDS, addresses.size // 4):
-                return None
-            order = numpy.argsort(first)
-            kinds = numpy.concatenate((kinds, fresh[order]))
-            firsts += (start + new.take(first.take(order))).tolist()
-            table = _table(kinds)
-            if table is None:
-                return None
-            found = table.look(block)
-        codes[start : start + BLOCK] = found
-    return codes, firsts
-
-
-@dataclass(frozen=True, slots=True)
-class _Table:
-    """Addresses to their numbers, in one step: no two of them meet."""
-
-    numbers: Any
-    multiplier: Any
-    shift: Any
-
-    def look(self, addresses: Any) -> Any:
-        return self.numbers.take((addresses * self.multiplier) >> self.shift)
-
-
-def _table(kinds: Any) -> _Table | None:
-    import numpy
-
-    bits = 2 * int(kinds.size).bit_length() + 1
-    shift = numpy.uint64(64 - bits)
-    for multiplier in map(numpy.uint64, _MULTIPLIERS):
-        slots = (kinds * multiplier) >> shift
-        numbers = numpy.zeros(1 << bits, "<u2")
-        numbers[slots] = numpy.arange(kinds.size)
-        if (numbers.take(slots) == numpy.arange(kinds.size)).all():
-            return _Table(numbers, multiplier, shift)
-    return None
 
 
 def _addresses(objects: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import math
+import random
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -17,6 +18,7 @@ from kishu_kernel.detect.fingerprint import Fingerprinter
 from kishu_kernel.detect.sequence_cache import CachedSequence, CheckoutReuse, PayloadReuse, array_lookup
 from kishu_kernel.errors import LoadError
 from kishu_kernel.model import Checkpoint, CheckpointId, Payload, SessionId, Version
+from kishu_kernel.objects.codec import written_texts
 from kishu_kernel.objects.codec.encoding import encode
 from kishu_kernel.objects.codec.pickling import decode
 from kishu_kernel.objects.codec.strings import BLOCK, LONG, MOST_KINDS, SEPARATORS
@@ -347,24 +349,57 @@ def test_equal_texts_of_a_column_come_back_as_one_object_where_there_are_few() -
     assert len(set(map(id, many))) == many.size
 
 
+def test_a_column_of_few_different_texts_is_numbers_whichever_objects_they_are() -> None:
+    column = np.array([f"town {number % 300}" for number in range(2 * BLOCK)], object)
+    column[7], column[8], column[9] = None, np.nan, "\udc80 \0 ä"
+    payload = payload_of(x=column)
+    assert sum(buffer.data.nbytes for buffer in payload.buffers) < 2 * column.size + 5000
+    assert_same(back(x=column)["x"], column)
+    column[BLOCK:] = [f"street {number}" for number in range(BLOCK)]
+    assert sum(buffer.data.nbytes for buffer in payload_of(x=column).buffers) > 7 * column.size
+    assert_same(back(x=column)["x"], column)
+
+
+def in_python(act: Any, *arguments: Any) -> Any:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(texts, "WALKER", None)
+        patch.setattr(written_texts, "WALKER", None)
+        return act(*arguments)
+
+
 @pytest.mark.skipif(texts.WALKER is None, reason="there is no native module")
 @given(
     kinds=st.lists(st.text(st.characters(exclude_characters="\0"), max_size=90), min_size=1, max_size=30),
     count=st.integers(1, 2 * texts.SAMPLE),
-    draw=st.randoms(use_true_random=False),
+    seed=st.integers(0, 1 << 32),
 )
-def test_both_twins_take_texts_apart_alike(kinds: list[str], count: int, draw: Any) -> None:
+def test_both_twins_take_texts_apart_and_put_them_together_alike(kinds: list[str], count: int, seed: int) -> None:
+    draw = random.Random(seed)
     wanted = [draw.choice(kinds) for _ in range(count)]
     if draw.random() < 0.5:  # more of them than are known
         wanted = [f"{each}{draw.randrange(count)}" if draw.random() < 0.2 else each for each in wanted]
     data = "\0".join(wanted).encode("utf-8", "surrogatepass")
     native, other = np.empty(count, object), np.empty(count, object)
     texts.fill_texts(native, data, "\0")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(texts, "WALKER", None)
-        texts.fill_texts(other, data, "\0")
+    in_python(texts.fill_texts, other, data, "\0")
     assert native.tolist() == other.tolist() == wanted
     assert first_places(native) == first_places(other)
+
+    for separator in ("\0", " "):
+        joined = written_texts.join_texts(wanted, separator)
+        assert joined == in_python(written_texts.join_texts, wanted, separator)
+        assert joined == data or separator == " "
+    others: list[Any] = [None, np.nan, pd.NA, 1, 1.0, True]
+    mixed = np.array([draw.choice(others) if draw.random() < 0.1 else each for each in wanted], object)
+    for array, most in ((native, 1024), (mixed, 1024), (mixed, 20)):
+        found, expected = (
+            each and (bytes(each[0]), list(map(id, each[1])))
+            for each in (
+                written_texts.number_texts(array, most),
+                in_python(written_texts.number_texts, array, most),
+            )
+        )
+        assert found == expected
 
 
 # -- damage ----------------------------------------------------------------------------------------------
