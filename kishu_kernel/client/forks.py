@@ -7,6 +7,7 @@ Neighbour: `frontend.shell.beginning` brings a new kernel to the state that it w
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import socket
@@ -196,8 +197,17 @@ def _started(plan: ForkPlan, start_at: str, arguments: Sequence[str], said: Path
             start_new_session=True,  # an interrupt on the terminal is not for it
         )
     if kept:
+        if not _kept:
+            atexit.register(_let_go)
         _kept.append(process)
     return process
+
+
+def _let_go() -> None:
+    """They go on, and this process ends: nobody waits for them any more."""
+    for process in _kept:
+        if process.poll() is None:
+            process.returncode = 0
 
 
 def _options(rules: Mapping[str, Any]) -> list[str]:

@@ -163,7 +163,9 @@ with connect("book.ipynb") as k:
 
 def test_forks_end_with_whoever_made_them_unless_they_are_kept(kernel: Kernel, tmp_path: Path) -> None:
     kernel.ok("x = [1]")
-    made = subprocess.run([sys.executable, "-c", FORK_TWICE], cwd=tmp_path, check=True, capture_output=True, text=True)
+    script = [sys.executable, "-W", "error", "-c", FORK_TWICE]
+    made = subprocess.run(script, cwd=tmp_path, check=True, capture_output=True, text=True)
+    assert made.stderr.count("ResourceWarning: subprocess") == 1  # the one that was not closed
     gone, kept = made.stdout.split()
     with connect(kept) as k:
         assert text(k.run("print(x)")) == "[1, True]\n"

@@ -67,8 +67,8 @@ class Hub(Reached):
 
     def __init__(self, home: Path, homes: Path) -> None:
         self._ports = [free_port() for _ in range(3)]
-        super().__init__(f"http://{own_address()}:{self._ports[0]}/hub/api/", uuid.uuid4().hex, home, home)
-        self.log = home / "hub.log"
+        url = f"http://{own_address()}:{self._ports[0]}/hub/api/"
+        super().__init__(url, uuid.uuid4().hex, home, home, home / "hub.log")
         self._config = home / "image"
         shutil.copytree(IMAGE, self._config)
         shutil.copytree(WHEEL, self._config, dirs_exist_ok=True)
@@ -147,7 +147,7 @@ class Hub(Reached):
         assert status in (201, 202), told
         self.awaited(lambda: self._ready(user, name))
         url = self.url.removesuffix("hub/api/") + f"user/{user}/" + (f"{name}/" if name else "")
-        return Reached(url, self.token, home, data / "runtime")
+        return Reached(url, self.token, home, data / "runtime", self.log)
 
     def end(self, user: str, name: str = "") -> None:
         """Ends a server, as its user does on the hub's page."""

@@ -321,7 +321,9 @@ class Kernel:
     def restart(self, *, kill: bool = False) -> None:
         """A new process in the place of this one, after a shutdown or a kill -9."""
         self.client.stop_channels()
+        process = self.manager.provisioner.process
         self.manager.restart_kernel(now=kill)
+        process.wait()  # the manager does not wait for long, and Python warns of what nobody has waited for
         self._connect()
 
     def close(self, *, gracefully: bool = False) -> None:

@@ -35,13 +35,15 @@ class Reached:
         url: ends with a slash.
         home: where the notebooks lie.
         runtime: where it keeps connection files.
+        log: what it says, and its kernels do.
     """
 
-    def __init__(self, url: str, token: str, home: Path, runtime: Path) -> None:
+    def __init__(self, url: str, token: str, home: Path, runtime: Path, log: Path) -> None:
         self.url = url
         self.token = token
         self.home = home
         self.runtime = runtime
+        self.log = log
 
     def why_not(self) -> str | None:
         """Why there is no sense in waiting for it any longer; None where there is."""
@@ -120,7 +122,10 @@ class Reached:
                 return what()
             except (OSError, ValueError, KernelError) as error:
                 if self.why_not() or time.monotonic() > deadline:
-                    raise AssertionError(self.why_not() or str(error)) from error
+                    said = self.log.read_text() if self.log.exists() else "nothing"
+                    raise AssertionError(
+                        self.why_not() or f"{error}; the server and its kernels say:\n{said}"
+                    ) from error
                 time.sleep(0.05)
 
 
@@ -135,7 +140,7 @@ class Server(Reached):
         write_specs(home / "jupyter_data")
         (home / "config.json").write_text(json.dumps({"ServerApp": EXTENSION}))
         token = uuid.uuid4().hex
-        self.log = home / "server.log"
+        log = home / "server.log"
         command = [
             *(sys.executable, "-m", "jupyter_server", f"--config={home / 'config.json'}", "--allow-root"),
             *("--ServerApp.port=0", f"--ServerApp.ip={own_address()}", "--ServerApp.open_browser=False"),
@@ -143,12 +148,12 @@ class Server(Reached):
             *(f"--IdentityProvider.token={token}", *arguments),
         ]
         own = {"HOME": str(home), "JUPYTER_PREFER_ENV_PATH": "0", "JUPYTER_NO_CONFIG": "1", **(environment or {})}
-        with self.log.open("wb") as output:
+        with log.open("wb") as output:
             self._process = subprocess.Popen(
                 command, cwd=home, env=environment_of(home, own), stdout=output, stderr=subprocess.STDOUT
             )
         runtime = home / "jupyter_runtime"
-        super().__init__("", token, home, runtime)
+        super().__init__("", token, home, runtime, log)
         file = runtime / f"jpserver-{self._process.pid}.json"
         self.url = self.awaited(lambda: str(json.loads(file.read_text())["url"]))
         self.awaited(lambda: self.get("api/status"))

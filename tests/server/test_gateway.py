@@ -37,7 +37,7 @@ def gateway(home: Path) -> Iterator[Reached]:
         process = subprocess.Popen(
             command, cwd=home, env=environment_of(home, {"HOME": str(home)}), stdout=output, stderr=subprocess.STDOUT
         )
-    reached = Reached(f"http://{own_address()}:{port}/", "", home, home / "jupyter_runtime")
+    reached = Reached(f"http://{own_address()}:{port}/", "", home, home / "jupyter_runtime", home / "gateway.log")
     try:
         reached.awaited(lambda: reached.get("api"))
         yield reached

@@ -22,6 +22,7 @@ from pathlib import Path
 from kishu_kernel.objects.registry import registry
 from kishu_kernel.process.code_origins import is_users_module, started_in
 from kishu_kernel.process.lines import Lines, line
+from kishu_kernel.process.starting import connected
 from kishu_kernel.store.catalog.elsewhere import VARIABLE
 from kishu_kernel.store.catalog.running_kernels import runtime_directory
 
@@ -117,21 +118,10 @@ class Spare:
             self._let_go()
 
     def _start(self) -> None:
-        ours, theirs = socket.socketpair()
         place = runtime_directory() / f"kishu-spare-{uuid.uuid4().hex}"
         told = json.dumps({"place": str(place), "owner": self._owner})
-        with theirs:
-            process = subprocess.Popen(
-                [sys.executable, "-c", _START_CODE, told],
-                stdin=theirs.fileno(),
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                cwd=started_in(),
-                env={name: value for name, value in os.environ.items() if name not in _OF_THE_NOTEBOOK},
-                start_new_session=True,
-            )
-            process.wait(30)  # it forks and ends
-        self._connection = ours
+        environment = {name: value for name, value in os.environ.items() if name not in _OF_THE_NOTEBOOK}
+        self._connection = connected([sys.executable, "-c", _START_CODE, told], started_in(), environment)
 
     def _libraries(self) -> list[str]:
         """Returns the names of the modules of libraries that cells have imported, in the order in which they came.

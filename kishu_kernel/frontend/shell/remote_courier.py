@@ -23,6 +23,7 @@ from typing import Any, Protocol
 from kishu_kernel.errors import StoreError
 from kishu_kernel.process.code_origins import started_in
 from kishu_kernel.process.lines import Lines, line
+from kishu_kernel.process.starting import connected
 
 FAILURES_AT_MOST = 3
 """After so many processes that ended by themselves, none is started any more."""
@@ -255,20 +256,10 @@ class RemoteCourier:
         return True
 
     def _start(self) -> None:
-        environment = {**os.environ, **self._stores.signing_environment()}
-        ours, theirs = socket.socketpair()
         path = [each for each in sys.path if each]
-        with theirs:
-            process = subprocess.Popen(
-                [sys.executable, "-I", "-c", _START_CODE.format(path=path)],
-                stdin=theirs.fileno(),
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                cwd=started_in(),
-                start_new_session=True,
-                env={**environment, "KISHU_REMOTE_RECIPIENTS": self._recipients},
-            )
-            process.wait(30)  # it forks and ends
+        recipients = {"KISHU_REMOTE_RECIPIENTS": self._recipients}
+        environment = {**os.environ, **self._stores.signing_environment(), **recipients}
+        ours = connected([sys.executable, "-I", "-c", _START_CODE.format(path=path)], started_in(), environment)
         ours.sendall(line({"owner": self._owner}))
         self._connection, self._lines = ours, Lines()
 

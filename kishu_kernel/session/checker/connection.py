@@ -27,6 +27,7 @@ from kishu_kernel.errors import LoadError
 from kishu_kernel.objects.codec.pickling import Stored
 from kishu_kernel.objects.registry import registry
 from kishu_kernel.process.interrupts import uninterrupted
+from kishu_kernel.process.starting import connected
 from kishu_kernel.session.checker.messages import (
     PATIENCE,
     Answer,
@@ -178,14 +179,9 @@ class Checker:
         self.close()
         if self._failures >= FAILURES_AT_MOST or not _can_be_started():
             raise NoAnswerError
-        ours, theirs = socket.socketpair()
         try:
-            with theirs:
-                _start_process(theirs)
-        except BaseException as error:
-            ours.close()
-            if not isinstance(error, (OSError, subprocess.SubprocessError)):
-                raise
+            ours = _connected()
+        except (OSError, subprocess.SubprocessError) as error:
             self._failures += 1
             raise NoAnswerError from error
         ours.setblocking(False)
@@ -193,7 +189,7 @@ class Checker:
         self._socket = ours
 
 
-def _start_process(connection: socket.socket) -> None:
+def _connected() -> socket.socket:
     package = str(Path(__file__).resolve().parents[2])
     path = [*filter(None, sys.path), package]
     environment = {
@@ -201,21 +197,8 @@ def _start_process(connection: socket.socket) -> None:
         **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
         "MPLBACKEND": "Agg",  # whatever draws in the notebook: nothing is drawn here
     }
-    process = subprocess.Popen(
-        [sys.executable, "-B", "-W", "ignore", "-c", _START_CODE, json.dumps(path)],
-        stdin=connection.fileno(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        cwd=package,
-        env=environment,
-        start_new_session=True,
-    )
-    try:
-        process.wait(30)  # it forks and ends
-    except BaseException:
-        process.kill()
-        process.wait()
-        raise
+    command = [sys.executable, "-B", "-W", "ignore", "-c", _START_CODE, json.dumps(path)]
+    return connected(command, package, environment)
 
 
 def _can_be_started() -> bool:
