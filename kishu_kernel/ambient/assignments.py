@@ -142,6 +142,10 @@ class AssignedAttributes(Provider):
         """Nothing is set."""
         return {}
 
+    def while_loading(self) -> Any:
+        """What is stored by its name is what the library itself has there: `original = lib.f`, with another one now."""
+        return {} if self._before else None
+
     def lacking(self, value: Any) -> str | None:
         """Which attributes will lack an object or a module, and why."""
         for module, *_ in value:

@@ -212,8 +212,9 @@ class AmbientState:
 
     def set_for_loading(self, move: Move) -> None:
         """Writes what the values that are to be loaded may need. It is for a block that is put back afterwards."""
+        fixed = {name: value for name, each in self._present().items() if (value := each.while_loading()) is not None}
         with suppress(CheckoutError):  # the checkout itself will say so
-            self._write(self._early(move.values))
+            self._write({**self._early(move.values), **fixed})
 
     @contextmanager
     def put_back_afterwards(self) -> Iterator[None]:

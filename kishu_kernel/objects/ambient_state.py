@@ -70,6 +70,10 @@ class Provider:
         """What it is where nothing was recorded, because the session had not imported the module."""
         return LEFT_ALONE
 
+    def while_loading(self) -> Any:
+        """What it is while values are loaded, of whatever state; None: what it is now, or will be."""
+        return None
+
     def elsewhere(self, value: Any, spelled: Callable[[str], bool]) -> Any:
         """What of a value is worth bringing into another process than the one in which it was read.
 

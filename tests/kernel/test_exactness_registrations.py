@@ -178,6 +178,16 @@ ATTRIBUTES: dict[str, Way] = {
         "fractions.Fraction.numerator = property(lambda self: 7)",
         "fractions.Fraction(1, 3).numerator",
     ),
+    "a function around the library's own": (
+        "import shlex",
+        "original = shlex.join\nshlex.join = lambda words: 'joined ' + original(words)",
+        "shlex.join(['a']), 'original' in globals() and original(['a'])",
+    ),
+    "the library's own in its place again": (
+        "import tokenize; own = tokenize.untokenize\ntokenize.untokenize = lambda *_: 'mine'",
+        "tokenize.untokenize = own",
+        "tokenize.untokenize([]), own([]), own is tokenize.untokenize",
+    ),
     "builtins": ("import builtins", "builtins.shared = [1, 2]", "getattr(builtins, 'shared', None)"),
     "mock.patch": (
         "from unittest import mock; import os",
