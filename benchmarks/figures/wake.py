@@ -2,24 +2,41 @@
 
 The state was made durable, and its kernel is gone. Ours comes back by itself (`auto_resume`), elastic-kernel too, and a
 plain kernel by a cell that has dill load what it dumped. The time ends with the answer to one cell, which has to be the
-same of all; the unit is a bare start of ours, up to the answer to a first cell. `--large` adds 5 GB of arrays.
+same of all; the unit is a bare start of ours, up to the answer to a first cell. `--large` adds 5 GB of arrays
+to what was measured last, and what it takes to bring back one of them alone; without elastic-kernel, for which the disk
+would have to hold them a third time.
 """
 
 from __future__ import annotations
 
 import ast
+import json
 import statistics
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from benchmarks.environments import python
-from benchmarks.harness import KISHU, PLAIN, BenchmarkError, Figure, Kernel, Launch, Result, launched, ratio, scratch
+from benchmarks.harness import (
+    KISHU,
+    PLAIN,
+    BenchmarkError,
+    Figure,
+    Kernel,
+    Launch,
+    Result,
+    environment,
+    launched,
+    ratio,
+    result_path,
+    rounded,
+    scratch,
+)
 
 ROUNDS = 7
 LARGE_ROUNDS = 3
@@ -45,11 +62,13 @@ class Slept:
     Attributes:
         cells: the notebook that made it.
         look: an expression that tells what it is by.
+        one: the only variable that this needs, if that alone is to be brought back, too.
     """
 
     cells: Sequence[str]
     look: str
     rounds: int = ROUNDS
+    one: str = ""
 
 
 STATES = {
@@ -60,7 +79,12 @@ STATES = {
     ),
 }
 LARGE = {
-    "5 GB of arrays": Slept((ARRAYS[0], ARRAYS[1].format(each="125_000_000")), "float(xs[4].sum())", LARGE_ROUNDS),
+    "five arrays of 1 GB": Slept(
+        (ARRAYS[0], "a, b, c, d, e = (np.random.default_rng(n).random(125_000_000) for n in range(5))"),
+        "float(e.sum())",
+        LARGE_ROUNDS,
+        "e",
+    ),
 }
 
 Record = dict[str, Any]
@@ -133,6 +157,7 @@ class Elastic(Way):
 
 
 OURS, DILL, ELASTIC = "kishu", "dill.load_session", "elastic-kernel 0.2.3"
+ONE = "kishu, that variable alone"
 
 
 def measure(states: Mapping[str, Slept] = STATES, systems: Sequence[str] = (OURS, DILL, ELASTIC)) -> Result:
@@ -144,6 +169,10 @@ def measure(states: Mapping[str, Slept] = STATES, systems: Sequence[str] = (OURS
         with scratch() as place:
             ways = _slept(state, place, systems)
             records = [_turn(state, place, ways, turn) for turn in range(state.rounds)]
+            if state.one:  # at the end, since the last session would be one of these then
+                alone = Way(_ours(place), place, f"%kishu take {state.one}@main")
+                for record in records:
+                    record["ways"][ONE] = alone.woken(state.look)[0]
         details[name] = records
         figures += _figures(name, records)
     return Result(figures, details)
@@ -151,18 +180,16 @@ def measure(states: Mapping[str, Slept] = STATES, systems: Sequence[str] = (OURS
 
 def _slept(state: Slept, place: Path, systems: Sequence[str]) -> dict[str, Way | str]:
     """The ways back to a state that was made once by each; a text says why one has none."""
-    books = {name: place / name / "book.ipynb" for name in ("kishu", "elastic")}
+    books = {name: _book(place, name) for name in ("kishu", "elastic")}
     for book in books.values():  # elastic-kernel's file is named after this one's inode
         book.parent.mkdir()
         book.write_text("{}", encoding="utf-8")
-    told = {name: {"JPY_SESSION_NAME": str(book)} for name, book in books.items()}
-    ours = Launch(OURS, (*KISHU.arguments, "--KishuKernel.auto_resume=True"), variables=told["kishu"])
     ways: dict[str, Way | str] = {
-        OURS: Ours(ours, place),
+        OURS: Ours(_ours(place, "--KishuKernel.auto_resume=True"), place),
         DILL: Way(PLAIN, place, f"__import__('dill').load_session({str(place / 'session.pkl')!r})"),
     }
     if ELASTIC in systems:
-        variables = {"PYTHONPATH": "", **told["elastic"]}
+        variables = {"PYTHONPATH": "", "JPY_SESSION_NAME": str(books["elastic"])}
         ways[ELASTIC] = Elastic(Launch(ELASTIC, ("elastic_kernel.kernel",), python(ENVIRONMENT), variables), place)
     for name, way in ways.items():
         try:
@@ -174,6 +201,15 @@ def _slept(state: Slept, place: Path, systems: Sequence[str]) -> dict[str, Way |
         except BenchmarkError as error:
             ways[name] = " ".join(str(error).split())[:200].replace("|", "/")
     return ways
+
+
+def _book(place: Path, name: str) -> Path:
+    return place / name / "book.ipynb"
+
+
+def _ours(place: Path, *options: str) -> Launch:
+    variables = {"JPY_SESSION_NAME": str(_book(place, "kishu"))}
+    return Launch(OURS, (*KISHU.arguments, *options), variables=variables)
 
 
 def _turn(state: Slept, place: Path, ways: Mapping[str, Way | str], turn: int) -> Record:
@@ -226,11 +262,21 @@ def _figures(name: str, records: Sequence[Record]) -> list[Figure]:
     ]
 
 
+def _add(found: Result) -> None:
+    """Add figures to those that were kept last, with what they were measured on."""
+    path = result_path("wake")
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    names = {figure.name for figure in found.figures}
+    new = [rounded(asdict(figure)) | {"ok": figure.ok} for figure in found.figures]
+    kept["figures"] = [figure for figure in kept["figures"] if figure["name"] not in names] + new
+    for name, records in found.details.items():
+        kept["details"][name] = {"environment": environment(), "records": rounded(records)}
+    path.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+
+
 if __name__ == "__main__":
     if "--large" in sys.argv:
-        from benchmarks.harness import write
-
-        write("wake", measure({**STATES, **LARGE}))
+        _add(measure(LARGE, (OURS, DILL)))
     else:
         from benchmarks.figures.run import main
 

@@ -109,7 +109,7 @@ class EncryptedObjects:
         """As in `Objects`. What nobody with the secret can have put there is left out."""
         for each in self._objects.list(prefix):
             found = _STORED.fullmatch(each.name)
-            if not each.name.startswith("writes/"):
+            if not each.name.startswith("writes/") or "#" in each.name:  # what an interrupted put has left
                 yield each
             elif found:
                 digest = self._digest(*found.groups())

@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from datetime import datetime, timedelta
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from kishu_kernel.errors import NotThereError, RemoteError
@@ -33,6 +34,7 @@ _REFUSALS = {
 _LONGEST = 200
 """Characters of what a service says."""
 _SECRET = re.compile(r"://[^/@]*@")
+_STAGED = re.compile(r"(heads|writes/[0-9a-f]{32})/[0-9a-f]+#[0-9]+")
 
 
 class Listed(NamedTuple):
@@ -68,7 +70,7 @@ class Objects(Protocol):
         """Write an object unless there is one. Whether it was written: False may be of a try before this one."""
 
     def list(self, prefix: str) -> Iterator[Listed]:
-        """The objects below a folder."""
+        """The objects below a folder, and what interrupted puts have left there that can be deleted."""
 
     def delete(self, name: str) -> None:
         """Remove an object; none is no error."""
@@ -83,8 +85,11 @@ class RemoteObjects:
     """
 
     def __init__(self, store: Any, url: str) -> None:
+        from obstore.store import LocalStore
+
         self.url = _SECRET.sub("://", url)
         self._store = store
+        self._directory = Path(store.prefix) if isinstance(store, LocalStore) and store.prefix else None
 
     def get(self, name: str) -> bytes:
         """As in `Objects`."""
@@ -120,7 +125,8 @@ class RemoteObjects:
         import obstore
 
         with self._asking():
-            obstore.put(self._store, name, data)
+            # not in parts: those of an upload that is interrupted no list shows, and somebody pays for them
+            obstore.put(self._store, name, data, use_multipart=False)
 
     def create(self, name: str, data: bytes) -> bool:
         """As in `Objects`."""
@@ -141,16 +147,26 @@ class RemoteObjects:
             for batch in obstore.list(self._store, prefix=prefix):
                 for each in batch:
                     yield Listed(each["path"], each["size"], each["last_modified"])
+            yield from self._staged(prefix)
 
     def delete(self, name: str) -> None:
         """As in `Objects`."""
         import obstore
 
-        try:
-            with self._asking():
+        with suppress(NotThereError), self._asking():
+            if self._directory and _STAGED.fullmatch(name):
+                (self._directory / name).unlink()
+            else:
                 obstore.delete(self._store, name)
-        except NotThereError:
-            pass
+
+    def _staged(self, prefix: str) -> Iterator[Listed]:
+        """The files in a directory that puts were interrupted over: obstore writes NAME#1, and shows it in no list."""
+        for path in self._directory.joinpath(prefix).rglob("*#*") if self._directory else ():
+            name = path.relative_to(self._directory or path).as_posix()
+            with suppress(FileNotFoundError):  # it has got its name meanwhile
+                found = path.stat()
+                if _STAGED.fullmatch(name):
+                    yield Listed(name, found.st_size, datetime.fromtimestamp(found.st_mtime, timezone.utc))
 
     @contextmanager
     def _asking(self) -> Iterator[None]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -16,8 +19,10 @@ from kishu_kernel.errors import LoadError, RemoteError
 from kishu_kernel.model import Version
 from kishu_kernel.session.garbage import needed_by, sorted_by_need
 from kishu_kernel.store import LmdbStore
+from kishu_kernel.store.remote import layout
 from kishu_kernel.store.remote.clone import clone
 from kishu_kernel.store.remote.collect import RemoteCollected, collect
+from kishu_kernel.store.remote.encrypted_objects import EncryptedObjects
 from kishu_kernel.store.remote.holdings import read_holdings
 from kishu_kernel.store.remote.link import remote_of, set_remote
 from kishu_kernel.store.remote.objects import Objects, connect
@@ -272,3 +277,32 @@ def test_what_one_has_dropped_here_comes_again_from_another(here: Path, tmp_path
     store = LmdbStore(tmp_path / "third")
     assert all(each.stored for each in store.checkpoint(checkpoint_id(2)).versions)
     store.close()
+
+
+_KILLED = """
+import resource, signal, sys
+from kishu_kernel.store.remote.objects import connect
+remote = connect(sys.argv[1])
+signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+remote.put(sys.argv[2], bytes(4 << 20))
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such limit")
+def test_what_a_killed_push_has_left_in_a_directory_goes(tmp_path: Path) -> None:
+    """obstore writes beside the name, and shows that in no list."""
+    url = (tmp_path / "remote").as_uri()
+    remote = connect(url)
+    add(tmp_path / "here", 1)
+    push(tmp_path / "here", remote)
+    killed = subprocess.run([sys.executable, "-c", _KILLED, url, layout.named("1" * 32, b"")[0]], check=False)
+    assert killed.returncode == -signal.SIGXFSZ
+    left = [each for each in (tmp_path / "remote").rglob("*") if "#" in each.name]
+    assert [each.stat().st_size for each in left] == [1 << 20]
+    assert len([*EncryptedObjects(remote, b"s" * 32).list("writes/")]) == 1
+    assert collect(remote).removed == 0  # it may be under way
+    assert collect(remote, **AT_ONCE).removed_bytes >= 1 << 20
+    assert not left[0].exists()
+    clone(remote, tmp_path / "there")
+    assert values(tmp_path / "there") == values(tmp_path / "here")
