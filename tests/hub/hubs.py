@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 
 from tests.kernel.driver import environment_of
-from tests.server.servers import PATIENCE, Reached, write_specs
+from tests.server.servers import NEW_PORTS, PATIENCE, Reached, write_specs
 from tests.support.addresses import free_port, own_address
 
 PROXY = os.environ.get("KISHU_TEST_PROXY") or shutil.which("configurable-http-proxy")
@@ -45,7 +45,7 @@ c.JupyterHub.spawner_class = "simple"
 c.SimpleLocalProcessSpawner.home_dir_template = "{homes}/{{username}}"
 c.Spawner.ip = {address!r}
 c.Spawner.cmd = [sys.executable, "-m", "jupyterhub.singleuser"]
-c.Spawner.args = ["--allow-root", "--ServerApp.terminals_enabled=False"]
+c.Spawner.args = ["--allow-root", "--ServerApp.terminals_enabled=False", {new_ports!r}]
 c.Spawner.environment = {environment!r}
 c.LocalProcessSpawner.interrupt_timeout = 60
 c.JupyterHub.services = [{{"name": "tests", "api_token": {token!r}}}]
@@ -111,6 +111,7 @@ class Hub(Reached):
                 address=own_address(),
                 ports=self._ports,
                 proxy=PROXY,
+                new_ports=NEW_PORTS,
                 token=self.token,
                 homes=homes,
                 environment=environment,

@@ -22,8 +22,12 @@ from tests.support.addresses import own_address
 
 Result = TypeVar("Result")
 
-PATIENCE = 40.0
+PATIENCE = 90.0
 """Seconds after which what is waited for does not come."""
+
+NEW_PORTS = "--KernelRestarter.stable_start_time=60"
+"""A kernel that finds its port taken ends, and begins anew, with other ports only where it did not run for so long yet:
+10 s, if nobody says anything, which the start of one can take on a busy machine."""
 
 EXTENSION = {"jpserver_extensions": {"kishu_kernel.server": True}}
 
@@ -144,7 +148,7 @@ class Server(Reached):
         command = [
             *(sys.executable, "-m", "jupyter_server", f"--config={home / 'config.json'}", "--allow-root"),
             *("--ServerApp.port=0", f"--ServerApp.ip={own_address()}", "--ServerApp.open_browser=False"),
-            *("--ServerApp.terminals_enabled=False", f"--ServerApp.root_dir={home}"),
+            *("--ServerApp.terminals_enabled=False", f"--ServerApp.root_dir={home}", NEW_PORTS),
             *(f"--IdentityProvider.token={token}", *arguments),
         ]
         own = {"HOME": str(home), "JUPYTER_PREFER_ENV_PATH": "0", "JUPYTER_NO_CONFIG": "1", **(environment or {})}
