@@ -23,12 +23,7 @@ SHARES = int(os.environ.get("KISHU_SHARES", "24"))
 
 Version = tuple[int, int]
 
-NOT_YET: dict[Version, tuple[str, ...]] = {
-    (3, 10): (
-        "tests/kernel/test_protocol.py::test_half_a_surrogate_pair_anywhere",  # IPython 8 answers none
-        "tests/kernel/test_sources.py::test_what_reads_the_source_in_a_new_kernel",  # its traceback shows fewer lines
-    )
-}
+NOT_YET: dict[Version, tuple[str, ...]] = {}
 """What fails there, with what is known of it. To be struck out as it is mended."""
 
 

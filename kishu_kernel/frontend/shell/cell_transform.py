@@ -119,12 +119,19 @@ class _StandIn:
         if not ours or how.get("preprocessing_exc_tuple") is not None:
             self.end()
             return type(self._shell).should_run_async(self._shell, raw, **how)
-        ask = partial(type(self._shell).should_run_async, self._shell, raw, **how)
+        ask = partial(_is_async, self._shell, raw, **how)
         if self._asked == 1:
             self._is_async, self._warns = heard(ask)
         if self._is_async or self._asked > 1:  # it is run at once
             self.end()
         return self._is_async if self._asked == 1 or not self._warns else ask()
+
+
+def _is_async(shell: Any, raw: str, **how: Any) -> Any:
+    try:
+        return type(shell).should_run_async(shell, raw, **how)
+    except ValueError:  # IPython 8, of code that UTF-8 cannot say: the request would never get a reply
+        return False
 
 
 def _transforming(shell: Any) -> list[Any]:
