@@ -99,6 +99,7 @@ def tidy(base: Path, rules: UpkeepRules, should_stop: Callable[[], bool]) -> Rem
     from kishu_kernel.store.catalog.paths import last_look
     from kishu_kernel.store.catalog.removal import remove_store
     from kishu_kernel.store.disk.directory import make_missing
+    from kishu_kernel.store.maintenance.new_store import remove_unfinished
 
     mark = last_look(base)
     gone: list[int] = []
@@ -108,6 +109,7 @@ def tidy(base: Path, rules: UpkeepRules, should_stop: Callable[[], bool]) -> Rem
             return Removed()
         if not 0 <= ago <= MAX_AGE:
             rules = replace(rules, max_age=None)
+    remove_unfinished(base)
     for path in _looked_at(base, rules):
         if path is not None:
             with suppress(StoreError):

@@ -23,6 +23,8 @@ What the next kernel finds after a kill (`kill -9`, a crash, a power cut), and w
   If it is damaged, `maintenance.fsck` repairs it, or rescues what can still be read (`maintenance.salvage`).
 - *A marker that somebody still writes*: the kernel could still hand over its jobs to another process
   (`write_behind.handover`). A checkout waits for that process.
+- *A new store that was being filled*, by a clone or an import: the next one removes it, or a kernel that tidies up
+  (`maintenance.new_store`).
 - *A file that calls the dead kernel running*: ignored, then removed (`catalog.running_kernels`).
 
 The cell that ran at the kill is not in the history. A write that fails in a live session is another matter: the session

@@ -8,15 +8,19 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from kishu_kernel.errors import StoreError
 from kishu_kernel.store.disk import directory
+from kishu_kernel.store.disk.locks import FileLock
 
 UNFINISHED = ".import-"
-"""How the directory's name begins while it is filled. One that a killed process left may be removed."""
+"""How the directory's name begins while it is filled."""
+QUIET = 60.0
+"""Seconds without a change after which one that nobody has open was left by a process that was killed."""
 
 
 @contextmanager
@@ -31,6 +35,7 @@ def appearing(path: Path) -> Iterator[Path]:
         raise StoreError(f"there is something at {path} already: name another place for the store")
     directory.make_missing(path.parent)
     directory.check_owner(path.parent)  # that it is open to others is somebody's wish: it is left so
+    remove_unfinished(path.parent)
     place = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=path.parent))
     try:
         place.chmod(0o700)  # whatever the umask left of it
@@ -43,3 +48,15 @@ def appearing(path: Path) -> Iterator[Path]:
         directory.sync_directory(path.parent)
     finally:
         shutil.rmtree(place, ignore_errors=True)
+
+
+def remove_unfinished(base: Path) -> None:
+    """Remove what killed processes have left of new stores: no list shows it, and it can be all of a history."""
+    for place in base.glob(f"{UNFINISHED}*"):
+        with suppress(OSError):  # somebody else's, or gone by now
+            facts = [each.lstat() for each in (place, *place.iterdir())]
+            is_own = not hasattr(os, "geteuid") or facts[0].st_uid == os.geteuid()
+            if is_own and time.time() - max(fact.st_mtime for fact in facts) > QUIET:
+                with closing(FileLock(place)) as lock:
+                    if lock.try_lock(True):  # who fills one has it open
+                        shutil.rmtree(place, ignore_errors=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -105,6 +107,41 @@ def test_changes_of_records_travel_and_dropped_values_stay_there(here: Path, tmp
 
 
 # --- interrupted
+
+
+_KILLED = """
+import os, signal, sys
+from pathlib import Path
+from kishu_kernel.store.remote.clone import clone
+from kishu_kernel.store.remote.objects import connect
+clone(connect(sys.argv[1]), Path(sys.argv[2]), lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such signal")
+def test_what_a_killed_clone_has_left_goes_with_the_next_one(here: Path, tmp_path: Path) -> None:
+    remote, stores = connect((tmp_path / "remote").as_uri()), tmp_path / "stores"
+    push(here, remote)
+    subprocess.run([sys.executable, "-c", _KILLED, remote.url, str(stores / "there")], check=False)
+    [left] = stores.iterdir()
+    assert (left / "data.mdb").stat().st_size > 300_000
+
+    def long_ago() -> None:
+        for place in stores.glob(".import-*"):
+            for each in (*place.iterdir(), place):
+                os.utime(each, (time.time() - 3600, time.time() - 3600))
+
+    clone(remote, stores / "one")
+    assert left.exists()  # its process may be about to open it
+
+    def another(*_: int) -> None:
+        if not (stores / "two").exists():
+            long_ago()  # as if this one had waited for the network all the time
+            clone(remote, stores / "two")
+
+    clone(remote, stores / "three", another)
+    assert sorted(each.name for each in stores.iterdir()) == ["one", "three", "two"]
+    assert values(stores / "three") == values(here)
 
 
 @pytest.mark.parametrize("heard", [True, False], ids=["refused", "answer lost"])
