@@ -21,11 +21,12 @@ from __future__ import annotations
 
 import functools
 import types
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 from typing import Any
 
 from kishu_kernel.model.dataclass import dataclass
 from kishu_kernel.objects.ambient_state import Provider
+from kishu_kernel.objects.classes import contents_of, mro_of
 
 Reduction = Any
 """What `__reduce_ex__` may return: a tuple of 2 to 6, or a string that names a global. NotImplemented: as usual."""
@@ -227,6 +228,27 @@ TABLES = (
     *("payloads", "observers", "setup", "summaries", "heads", "guests", "comparisons", "parts", "texts"),
 )
 """The questions that are answered by tables."""
+
+
+def check(library: Library) -> None:
+    """Raises TypeError where a library's file cannot mean what it says."""
+    known = vars(Library).keys()
+    for base in mro_of(type(library)):
+        if issubclass(base, Library) and base is not Library:
+            for name in contents_of(base):
+                if not name.startswith("_") and name not in known:
+                    raise TypeError(f"{name} is no question that is asked of a library")
+    for question in ("packages", *SETS):
+        if isinstance(getattr(library, question), str):
+            raise TypeError(f"{question} is one text, and no collection of names")
+
+
+def places_of(key: str, packages: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Where what stands under a key is found: see above for what keys mean."""
+    if "." in key:
+        yield "", key
+    for package in packages:
+        yield package, key
 
 
 def callables_at(obj: Any, paths: Iterable[str]) -> list[Any]:

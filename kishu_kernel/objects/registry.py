@@ -5,6 +5,9 @@ A library's file is found by its name and imported when the session has imported
 1. what was given to `register`, and what packages name in the entry-point group `kishu_kernel.libraries`;
 2. ours: `objects/libraries/NAME.py`, and `objects/libraries/standard/`, which is always there.
 
+Files of ours that speak of nothing but classes (`libraries.LATE`) wait for the first question about one: a session with
+plain values asks none.
+
 Where both say something of a class, those of 1 are believed; what they say nothing of, ours still answer.
 
 Law: no error of a library's file reaches a cell. It is told once (`complaints`), and its answer is "nothing is known".
@@ -24,7 +27,6 @@ from kishu_kernel.model.dataclass import dataclass
 from kishu_kernel.objects import libraries
 from kishu_kernel.objects.ambient_state import Provider
 from kishu_kernel.objects.classes import (
-    contents_of,
     is_genuine,
     module_name,
     mro_of,
@@ -32,7 +34,7 @@ from kishu_kernel.objects.classes import (
 )
 from kishu_kernel.objects.installed import entry_points, modules_of
 from kishu_kernel.objects.libraries import standard
-from kishu_kernel.objects.library import REGISTERING_ONCE, SETS, TABLES, Library, WithMemo
+from kishu_kernel.objects.library import REGISTERING_ONCE, SETS, TABLES, Library, WithMemo, check, places_of
 from kishu_kernel.objects.native_rules import with_rule_of
 from kishu_kernel.process.audit_hook import allowed_in_process, allowed_on_this_thread
 from kishu_kernel.process.interrupts import uninterrupted
@@ -79,6 +81,7 @@ class Registry:
         self._theirs: list[Library] = []
         self._registered: list[Library] = []
         self._waiting: dict[str, list[Callable[[], None]]] | None = None  # by the package that is not imported yet
+        self._late: list[Callable[[], None]] = []  # they wait for the first question about a class
         self._modules = 0
         self._lock = threading.RLock()
         self._tables: dict[tuple[str, str], dict[str, Entry]] = {}
@@ -117,13 +120,12 @@ class Registry:
 
     def libraries(self) -> Iterator[Library]:
         """All that the session has imported, those that are believed first."""
-        self._look()
-        yield from reversed(self._theirs)
-        yield from self._ours
+        self._look_closely()
+        yield from (*reversed(self._theirs), *self._ours)
 
     def has_file_of_ours(self, package: str) -> bool:
         """A file of ours is about this package, which the session has imported."""
-        self._look()
+        self._look_closely()
         return any(package in each.packages for each in self._ours)
 
     def of(self, kind: type) -> Sequence[Library]:
@@ -132,7 +134,7 @@ class Registry:
 
     def of_package(self, package: str) -> Sequence[Library]:
         """Those that know a package, in the order of `libraries`."""
-        self._look()
+        self._look_closely()
         generation, found = self._by_package
         if generation != self.generation:
             found = {}
@@ -148,7 +150,7 @@ class Registry:
         Args:
             trait: an attribute of `Library` that is true or false.
         """
-        self._look()
+        self._look_closely()
         generation, found = self._traits.get(trait, (-1, frozenset()))
         if generation != self.generation:
             found = frozenset(name for each in self.libraries() if getattr(each, trait) for name in each.packages)
@@ -157,6 +159,7 @@ class Registry:
 
     def is_harmless_file(self, module: str) -> bool:
         """The module is a file of ours, and what it says of its library is that its objects are harmless."""
+        self._look_closely()
         return any(type(each).__module__ == module and each.harmless for each in self._ours)
 
     def providers(self) -> dict[str, Provider]:
@@ -165,7 +168,7 @@ class Registry:
         generation, found = self._providers
         if generation != self.generation:
             found = {}
-            for library in self.libraries():
+            for library in (*reversed(self._theirs), *self._ours):
                 for provider in library.ambient:
                     found.setdefault(provider.name, provider)  # those that are believed come first
             self._providers = self.generation, found
@@ -180,7 +183,7 @@ class Registry:
         """A kind of ambient state of a library that the session has not imported yet. Only our own files are asked."""
         self._look()
         for loads in (self._waiting or {}).values():
-            for load in [each for each in loads if isinstance(each, _Ours)]:
+            for load in [each for each in loads if type(each) is _Ours]:
                 load()
                 loads.remove(load)
         return self.providers().get(name)
@@ -229,7 +232,7 @@ class Registry:
 
     def _said_of(self, kind: type) -> tuple[Said, ...]:
         """All that is said of a class, the nearest base first: most are asked about much. Asks no metaclass."""
-        self._look()
+        self._look_closely()
         # Where nobody tells when it is changed: what is looked up goes by its names and those of its bases.
         known, version = self._found.get(id(kind)), type_version(kind) or tuple(_names_of(kind))
         if known is not None and known[0]() is kind and known[1] == version:
@@ -265,6 +268,20 @@ class Registry:
         if self._modules != len(sys.modules):
             uninterrupted(self._look_again)
 
+    def _look_closely(self) -> None:
+        """The same, of those that wait for this, too."""
+        self._look()
+        if self._late:
+            uninterrupted(self._load_late)
+
+    def _load_late(self) -> None:
+        with self._lock:
+            while self._late:  # who asks meanwhile, on another thread, waits for the lock
+                try:
+                    self._late[-1]()
+                finally:
+                    self._late.pop()
+
     def _look_again(self) -> None:
         with self._lock:
             if self._waiting is None:
@@ -279,15 +296,15 @@ class Registry:
         assert self._waiting is not None
         for name in sorted(names):
             for load in self._waiting.pop(name):
-                load()
+                self._late.append(load) if isinstance(load, _Late) else load()
 
     def _find_ours(self) -> None:
         assert self._waiting is not None
         for folder, at_once in ((standard, True), (libraries, False)):
             for name in modules_of(folder):
-                load = _Ours(self._load_ours, f"{folder.__name__}.{name}")
+                load = (_Late if name in folder.LATE else _Ours)(self._load_ours, f"{folder.__name__}.{name}")
                 if at_once:
-                    load()
+                    self._late.append(load) if isinstance(load, _Late) else load()
                 else:
                     self._waiting.setdefault(name, []).append(load)
 
@@ -321,7 +338,7 @@ class Registry:
             self._complain(point.value, error)
 
     def _add(self, library: Library, *, theirs: bool) -> None:
-        _check(library)
+        check(library)
         if type(library).current is not Library.current:
             self._with_current.append(library)
         for method in ("statics", "copies_on_write", "current", "loaded"):
@@ -386,21 +403,12 @@ class _Ours(functools.partial[None]):
     """Loads a file of ours."""
 
 
+class _Late(_Ours):
+    """It waits for the first question about a class."""
+
+
 class UnknownError(Exception):
     """A function of a library's file has failed: of this object nothing is known."""
-
-
-def _check(library: Library) -> None:
-    """Raises TypeError where a library's file cannot mean what it says."""
-    known = vars(Library).keys()
-    for base in mro_of(type(library)):
-        if issubclass(base, Library) and base is not Library:
-            for name in contents_of(base):
-                if not name.startswith("_") and name not in known:
-                    raise TypeError(f"{name} is no question that is asked of a library")
-    for question in ("packages", *SETS):
-        if isinstance(getattr(library, question), str):
-            raise TypeError(f"{question} is one text, and no collection of names")
 
 
 def _indexed(library: Library, wrapped: Callable[[str, Any], Any]) -> dict[str, dict[tuple[str, str], Entry]]:
@@ -412,16 +420,8 @@ def _indexed(library: Library, wrapped: Callable[[str, Any], Any]) -> dict[str, 
             continue
         answers: Mapping[str, Any] = dict.fromkeys(said, True) if question in SETS else said
         entries = {key: Entry(wrapped(question, answer), library) for key, answer in dict(answers).items()}
-        found[question] = {at: entry for key, entry in entries.items() for at in _places(key, library.packages)}
+        found[question] = {at: entry for key, entry in entries.items() for at in places_of(key, library.packages)}
     return found
-
-
-def _places(key: str, packages: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Where what stands under a key is found: see `library` for what keys mean."""
-    if "." in key:
-        yield "", key
-    for package in packages:
-        yield package, key
 
 
 def _keys_of(kind: type) -> tuple[tuple[str, str], ...]:

@@ -13,6 +13,7 @@ MOST = 225
 
 LATER = (
     *("objects.reducers", "objects.rebuild", "objects.codec.pickling", "objects.codec.buffers", "objects.class_shape"),
+    *(f"objects.libraries.{name}" for name in ("comm", "ipykernel", "standard.files", "standard.processes")),
     *("detect.walk.dispatch", "detect.walk.state", "history.plan", "compare", "server", "client"),
     *("session.checkout", "session.restore", "session.taking", "session.rerun", "session.checker", "session.in_place"),
     *("store.maintenance", "store.remote", "store.courier", "store.transfer", "store.memory_store"),

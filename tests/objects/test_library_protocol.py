@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import sys
+import threading
 import types
 import weakref
 from typing import Any
@@ -12,8 +14,11 @@ import pytest
 
 from kishu_kernel.detect.fingerprint import Fingerprinter
 from kishu_kernel.model import NotStored
+from kishu_kernel.objects import libraries
 from kishu_kernel.objects.codec.encoding import encode
 from kishu_kernel.objects.codec.load_guard import LoadGuard, NotHarmlessError
+from kishu_kernel.objects.installed import modules_of
+from kishu_kernel.objects.libraries import standard
 from kishu_kernel.objects.library import Library
 from kishu_kernel.objects.registry import Registry, UnknownError, registry
 from tests.objects.test_library_reductions import Cells
@@ -202,3 +207,19 @@ def test_what_is_said_of_a_class_goes_by_what_it_is_now_and_keeps_no_class() -> 
     del kind
     gc.collect()
     assert gone() is None
+
+
+@pytest.mark.parametrize("folder", [libraries, standard], ids=["others", "standard"])
+def test_files_that_wait_for_a_question_about_a_class_answer_nothing_else(folder: Any) -> None:
+    assert set(modules_of(folder)) >= folder.LATE
+    for module in (importlib.import_module(f"{folder.__name__}.{name}") for name in folder.LATE):
+        kinds = [each for each in vars(module).values() if getattr(each, "__module__", "") == module.__name__]
+        said = {name for each in kinds if isinstance(each, type) and issubclass(each, Library) for name in vars(each)}
+        assert said.isdisjoint({"ambient", "current", "accesses_of_current", "registers_once"}), module
+
+
+def test_the_first_question_about_a_class_has_all_files_read() -> None:
+    known = Registry()
+    assert "random numbers" in known.providers()  # which asks about none
+    assert known.exactly("exact_reductions", type(threading.Lock())) is not None
+    assert known.has_file_of_ours("socket")
