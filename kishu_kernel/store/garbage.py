@@ -7,7 +7,7 @@ commit that was killed while it wrote ahead). A dry run counts exactly what is r
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -52,8 +52,13 @@ def stored_version(key: bytes, value: bytes) -> StoredVersion:
     return StoredVersion(stored_size(len(key) + len(value)), digests)
 
 
+def stored_versions(rows: Iterable[tuple[bytes, bytes]]) -> dict[bytes, StoredVersion]:
+    """All rows of the table `versions`, by their keys."""
+    return {key: stored_version(key, value) for key, value in rows}
+
+
 def plan_collection(
-    stored_versions: Mapping[bytes, StoredVersion],
+    stored: Mapping[bytes, StoredVersion],
     sizes: Mapping[Digest, int],
     drop: Collection[Version],
     evict: Sequence[Version],
@@ -62,26 +67,26 @@ def plan_collection(
     """Decide what to remove. O(digests that the versions name).
 
     Args:
-        stored_versions: all of them, by their keys.
+        stored: all versions, by their keys.
         sizes: the bytes that each chunk occupies.
         drop: as in `Store.collect`.
         evict: as in `Store.collect`.
         limit: as in `Store.collect`.
     """
-    named = Counter(digest for held in stored_versions.values() for digest in held.digests)
+    named = Counter(digest for held in stored.values() for digest in held.digests)
     gone = set(sizes).difference(named)
     versions: set[bytes] = set()
-    total = sum(sizes.values()) + sum(held.size for held in stored_versions.values())
+    total = sum(sizes.values()) + sum(held.size for held in stored.values())
     occupied = total - sum(sizes[digest] for digest in gone)
 
     def forget(version: Version) -> None:
         nonlocal occupied
         key = schema.version_key(version)
-        if key in versions or key not in stored_versions:
+        if key in versions or key not in stored:
             return
         versions.add(key)
-        occupied -= stored_versions[key].size
-        for digest in stored_versions[key].digests:
+        occupied -= stored[key].size
+        for digest in stored[key].digests:
             named[digest] -= 1
             if not named[digest] and digest in sizes:
                 gone.add(digest)
@@ -93,8 +98,8 @@ def plan_collection(
         if limit is None or occupied <= limit:
             break
         forget(version)
-    before = len({schema.version_checkpoint(key) for key in stored_versions})
-    after = len({schema.version_checkpoint(key) for key in stored_versions if key not in versions})
+    before = len({schema.version_checkpoint(key) for key in stored})
+    after = len({schema.version_checkpoint(key) for key in stored if key not in versions})
     removed = StoreShare(before - after, len(gone), total - occupied)
     kept = StoreShare(after, len(sizes) - len(gone), occupied)
     return CollectionPlan(frozenset(versions), frozenset(gone), Collected(removed, kept))

@@ -28,7 +28,6 @@ from kishu_kernel.model import (
     StoreStatistics,
     Version,
 )
-from kishu_kernel.store import garbage
 from kishu_kernel.store.base import BetweenWrites, Commit, ReadProgress, Refs, StoredPayload
 from kishu_kernel.store.disk import environment_pool
 from kishu_kernel.store.disk.chunk_reader import ChunkLoader, chunk_tables
@@ -40,7 +39,6 @@ from kishu_kernel.store.disk.rows import check_refs, decoded, items, not_brought
 from kishu_kernel.store.format import chunks, compression, schema, torn_reads
 from kishu_kernel.store.format.checkpoints import EncodedRecord
 from kishu_kernel.store.format.schema import Manifest
-from kishu_kernel.store.format.seals import seal_key
 from kishu_kernel.store.format.signatures import StoreSignatures
 from kishu_kernel.store.format.signing import Signer, user_signer
 
@@ -301,15 +299,19 @@ class LmdbStore:
         dry_run: bool = False,
     ) -> Collected:
         """As in `Store`. May remove chunks that another process wrote ahead; its commit writes them again."""
+        from kishu_kernel.store.garbage import plan_collection, stored_versions
+
         with chunk_tables(self._environment, self._reading) as there:
             sizes, seen = there.sizes(), there.txn.id()
             if dry_run:
-                return garbage.plan_collection(self._stored_versions(there.txn), sizes, drop, evict, limit).collected
+                versions = stored_versions(items(there.txn, self._tables["versions"]))
+                return plan_collection(versions, sizes, drop, evict, limit).collected
 
         def work(txn: Transaction[bytes]) -> Collected:
             current = sizes if txn.id() == seen + 1 else self._sizes(txn, sizes)
-            plan = garbage.plan_collection(self._stored_versions(txn), current, drop, evict, limit)
-            self._remove(txn, plan, reason)
+            versions = stored_versions(items(txn, self._tables["versions"]))
+            plan = plan_collection(versions, current, drop, evict, limit)
+            self._remove(txn, plan.versions, plan.chunks, reason)
             return plan.collected
 
         return self._environment.write(work)
@@ -333,9 +335,8 @@ class LmdbStore:
         with self._reading() as txn:
             count = {table: txn.stat(self._tables[table])["entries"] for table in self._tables}
         stored = sum(count[table] for table in schema.CHUNK_TABLES)
-        return StoreStatistics(
-            str(self._environment.path), self._environment.used_bytes(), count["checkpoints"], stored
-        )
+        used = self._environment.used_bytes()
+        return StoreStatistics(str(self._environment.path), used, count["checkpoints"], stored)
 
     def close(self) -> None:
         """As in `Store`. In a forked child this does nothing: the environment is the parent's."""
@@ -409,41 +410,41 @@ class LmdbStore:
             self.collect((), reason="")
             self._environment.free_of_orphans = True
 
-    def _stored_versions(self, txn: Transaction[bytes] | Transaction[memoryview]) -> dict[bytes, garbage.StoredVersion]:
-        return {key: garbage.stored_version(key, value) for key, value in items(txn, self._tables["versions"])}
-
     def _sizes(self, txn: Transaction[bytes], known: Mapping[Digest, int]) -> dict[Digest, int]:
         """As `ChunkTables.sizes`, in a write transaction.
 
         Args:
             known: sizes that were read before; most chunks are among them.
         """
-        found = {}
+        found, size_of = {}, compression.stored_size
         for table in schema.CHUNK_TABLES:
             with txn.cursor(db=self._tables[table]) as cursor:
                 for key in cursor.iternext(values=False):
-                    found[Digest(key)] = known.get(Digest(key)) or compression.stored_size(
-                        len(key) + len(cursor.value())
-                    )
+                    found[Digest(key)] = known.get(Digest(key)) or size_of(len(key) + len(cursor.value()))
         return found
 
-    def _remove(self, txn: Transaction[bytes], plan: garbage.CollectionPlan, reason: str) -> None:
-        for key in plan.versions:
+    def _remove(
+        self, txn: Transaction[bytes], versions: Collection[bytes], digests: Collection[Digest], reason: str
+    ) -> None:
+        from kishu_kernel.store.format.seals import seal_key
+        from kishu_kernel.store.garbage import without_versions
+
+        for key in versions:
             txn.delete(key, db=self._tables["versions"])
             txn.delete(seal_key("versions", key), db=self._tables["seals"])
-        signatures = self._identity.signatures_for_writing(txn, self._tables) if plan.versions else None
-        for id in {schema.version_checkpoint(key) for key in plan.versions}:
+        signatures = self._identity.signatures_for_writing(txn, self._tables) if versions else None
+        for id in {schema.version_checkpoint(key) for key in versions}:
             key = schema.checkpoint_key(id)
             value = txn.get(key, db=self._tables["checkpoints"])
             with suppress(StoreError):  # a damaged record stays as it is
                 if value is not None and signatures is not None:
                     checkpoint = decoded(signatures, key, value, b"")
-                    changed = garbage.without_versions(checkpoint, plan.versions, reason)
+                    changed = without_versions(checkpoint, versions, reason)
                     self._put_record(txn, signatures, changed, before={"checkpoints": value})
         if signatures:
             signatures.finish()
-        for digest in plan.chunks:
+        for digest in digests:
             for table in schema.CHUNK_TABLES:
                 txn.delete(digest, db=self._tables[table])
-        if plan.chunks:
+        if digests:
             schema.count_removal(txn, self._tables)

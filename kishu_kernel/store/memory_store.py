@@ -177,7 +177,7 @@ class MemoryStore:
     ) -> Collected:
         """As in `Store`."""
         with self._open():
-            stored_versions = {key: garbage.stored_version(key, value) for key, value in self._versions.items()}
+            stored_versions = garbage.stored_versions(self._versions.items())
             sizes = {digest: stored_size(len(digest) + len(data)) for digest, data in self._chunks.items()}
             plan = garbage.plan_collection(stored_versions, sizes, drop, evict, limit)
             if not dry_run:

@@ -19,8 +19,10 @@ from kishu_kernel.errors import LoadError
 from kishu_kernel.model import Version
 from kishu_kernel.store import LmdbStore
 from kishu_kernel.store.disk import direct_reads
-from kishu_kernel.store.disk.chunk_reader import chunk_tables, run_in_parallel
-from kishu_kernel.store.format.chunks import CHUNK_SIZE, digest
+from kishu_kernel.store.disk.chunk_reader import chunk_tables
+from kishu_kernel.store.disk.parallel import run_in_parallel
+from kishu_kernel.store.format.chunking import CHUNK_SIZE
+from kishu_kernel.store.format.chunks import digest
 
 from .processes import HEAD, python, succeed
 from .values import checkpoint_id, payload, trivial

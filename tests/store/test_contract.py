@@ -15,7 +15,7 @@ from kishu_kernel.errors import LoadError, StoreError
 from kishu_kernel.model import DOCUMENT, Buffer, CheckpointId, Payload, SessionId, Version
 from kishu_kernel.store import Blob, Store
 from kishu_kernel.store.base import Commit
-from kishu_kernel.store.format.chunks import CHUNK_SIZE, ROW_SIZE
+from kishu_kernel.store.format.chunking import CHUNK_SIZE, ROW_SIZE
 
 from .stores import MAKERS
 from .values import checkpoint_id, full, payload, trivial

@@ -14,7 +14,7 @@ from kishu_kernel.errors import LoadError, StoreError, UntrustedError
 from kishu_kernel.model import Checkpoint, Names, StoreShare, Version
 from kishu_kernel.store import LmdbStore, Store
 from kishu_kernel.store.disk import chunk_writer
-from kishu_kernel.store.format.chunks import CHUNK_SIZE
+from kishu_kernel.store.format.chunking import CHUNK_SIZE
 from kishu_kernel.store.format.signing import Signer
 
 from .processes import HEAD, python, succeed

@@ -16,7 +16,8 @@ from kishu_kernel.model import CheckpointId, Version
 from kishu_kernel.store import LmdbStore
 from kishu_kernel.store.disk import locks
 from kishu_kernel.store.format import schema
-from kishu_kernel.store.format.chunks import CHUNK_SIZE, digest
+from kishu_kernel.store.format.chunking import CHUNK_SIZE
+from kishu_kernel.store.format.chunks import digest
 from kishu_kernel.store.format.signatures import StoreSignatures, sha256
 from kishu_kernel.store.maintenance.trust import trust
 

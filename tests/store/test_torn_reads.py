@@ -13,7 +13,7 @@ from kishu_kernel.errors import LoadError, LostError
 from kishu_kernel.model import Buffer, Checkpoint, Payload, Version
 from kishu_kernel.store import LmdbStore, Store
 from kishu_kernel.store.format import chunks
-from kishu_kernel.store.format.chunks import CHUNK_SIZE
+from kishu_kernel.store.format.chunking import CHUNK_SIZE
 from tests.support.harness import Notebook
 
 from .stores import MAKERS

@@ -15,7 +15,6 @@ from kishu_kernel.errors import StoreError
 from kishu_kernel.store.catalog import running_kernels
 from kishu_kernel.store.catalog.about_file import ABOUT
 from kishu_kernel.store.catalog.assignment import StoreListing, listing_of, locked
-from kishu_kernel.store.disk import store_files
 
 
 def is_live(listing: StoreListing, kernels: Sequence[running_kernels.LiveKernel]) -> bool:
@@ -35,6 +34,8 @@ def remove_store(path: Path) -> int:
     Raises:
         StoreError: there is none, a process has it open or a kernel runs for its notebook, or the disk fails.
     """
+    from kishu_kernel.store.disk import store_files
+
     with locked(path.parent):  # nobody claims it meanwhile
         listing = listing_of(path)
         if listing is None:

@@ -19,7 +19,6 @@ from kishu_kernel.process import inherited_memory
 from kishu_kernel.process.memory import LARGE_BYTES, UntouchedPages, address_of
 from kishu_kernel.store.base import ReadProgress
 from kishu_kernel.store.disk.direct_reads import DirectReader, Value
-from kishu_kernel.store.disk.parallel import run_in_parallel
 from kishu_kernel.store.format import compression
 from kishu_kernel.store.format.chunks import damaged_chunk, digest, missing_chunk, wrong_length, zeros_digest
 from kishu_kernel.store.format.schema import Piece
@@ -176,6 +175,8 @@ class ChunkLoader:
 
 
 def _fill(tables: ChunkTables, jobs: list[tuple[FoundChunk, memoryview]], on_read: ReadProgress | None) -> None:
+    from kishu_kernel.store.disk.parallel import run_in_parallel
+
     again = []
 
     def work(job: tuple[FoundChunk, memoryview]) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kishu_kernel.errors import StoreDamagedError, StoreError
-from kishu_kernel.store.disk import directory, integrity, page_layout
+from kishu_kernel.store.disk import directory, integrity, meta_pages
 from kishu_kernel.store.disk.directory import DATA, LOCK
 from kishu_kernel.store.disk.disk_errors import store_error
 from kishu_kernel.store.disk.locks import WriterLock
@@ -194,10 +194,10 @@ class FileMonitor:
         """The state now. Cheap where the meta pages are those of `before`. StoreError for a file that is too short."""
         try:
             facts = self._writer_lock.stat()
-            begin = self._writer_lock.read_start(self._page_size + page_layout.META_SIZE)
+            begin = self._writer_lock.read_start(self._page_size + meta_pages.META_SIZE)
         except OSError as error:
             raise store_error(self._path, error) from error
-        start = begin[: page_layout.META_SIZE], begin[self._page_size :]
+        start = begin[: meta_pages.META_SIZE], begin[self._page_size :]
         if before is None or start != before.start:
             before = self._parsed(start, facts.st_size)
         # free pages at its end may never have been written, so it may be shorter than `needed`, but not than it was
@@ -205,7 +205,7 @@ class FileMonitor:
         return before._replace(size=facts.st_size, modified=facts.st_mtime_ns)
 
     def _parsed(self, start: tuple[bytes, bytes], size: int) -> _FileState:
-        found = [page_layout.parse_meta(data, number, self._page_size) for number, data in enumerate(start)]
+        found = [meta_pages.parse_meta(data, number, self._page_size) for number, data in enumerate(start)]
         directory.check_size(self._path, 2 * self._page_size, size)
         first, second = found
         if first is None or second is None:

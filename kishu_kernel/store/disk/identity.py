@@ -16,7 +16,6 @@ from kishu_kernel.store.format import chunks, schema
 from kishu_kernel.store.format.schema import Manifest, Piece
 from kishu_kernel.store.format.signatures import StoreSignatures, decode_identity, encode_new_identity, identity_key
 from kishu_kernel.store.format.signing import Signer
-from kishu_kernel.store.format.validation import verified_chunk
 
 if TYPE_CHECKING:
     from lmdb import Transaction, _Database
@@ -126,6 +125,8 @@ def _body(txn: Transaction[bytes], tables: Tables, before: StoreSignatures, key:
 
 
 def _parts(txn: Transaction[Any], tables: Tables, piece: Piece) -> Iterator[memoryview]:
+    from kishu_kernel.store.format.validation import verified_chunk
+
     for digest in piece.digests:
         for table in schema.CHUNK_TABLES:
             value = txn.get(digest, db=tables[table]) if table in tables else None

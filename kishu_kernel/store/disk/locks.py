@@ -18,7 +18,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from kishu_kernel.errors import StoreError
-from kishu_kernel.store.disk.windows_locks import file_for
 
 TIMEOUT = 60.0
 """Seconds to wait for other threads or processes before giving up."""
@@ -103,6 +102,8 @@ class FileLock:
         if not self._is_beside:
             self._descriptor = os.open(path, flags)
         else:
+            from kishu_kernel.store.disk.windows_locks import file_for
+
             with suppress(PermissionError):  # who may only read here locks nobody out
                 self._descriptor = os.open(file_for(path), flags | os.O_CREAT, 0o600)
 

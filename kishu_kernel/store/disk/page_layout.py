@@ -2,7 +2,7 @@
 
 Law: the bytes may be anything: every number is checked before it is used. LMDB can follow, change and split each page
 that is accepted here, without reading or moving a byte beyond it.
-Neighbours: `untrusted_data_file` walks over all pages, `file_monitor` reads the first two only.
+Neighbours: `untrusted_data_file` walks over all pages; of the first two `meta_pages` knows the content.
 """
 
 from __future__ import annotations
@@ -11,31 +11,21 @@ import struct
 from itertools import pairwise
 from typing import NamedTuple
 
-_META = struct.Struct("=IIQQ")
-"""Of a meta page: magic, version, address, size of the map. Two trees (free pages, main) and `_META_END` follow."""
-_META_END = struct.Struct("=QQ")
-"""Last page, transaction."""
-_TREE = struct.Struct("=IHHQQQQQ")
-"""Page size or pad, flags, depth, branch pages, leaf pages, overflow pages, entries, root."""
-_PAGE = struct.Struct("=QHHHH")
-"""Number, pad, flags, lower, upper. For overflow pages the last two are one count of pages."""
+from kishu_kernel.store.disk.meta_pages import PAGE, TREE, Tree
+
 _OVERFLOW = struct.Struct("=QHHI")
 _NODE = struct.Struct("=HHHH")
 """Low and high half of a size (in branches: of a page number), flags (its upper part), size of the key."""
 _NUMBER = struct.Struct("=Q")
 
-HEADER = _PAGE.size
-META_SIZE = HEADER + _META.size + 2 * _TREE.size + _META_END.size
+HEADER = PAGE.size
 PAGE_SIZES = (4096, 16384, 65536, 8192, 32768)
 SUPPORTED = struct.calcsize("P") == 8
-NONE = (1 << 64) - 1
-"""The root of an empty tree."""
 MAX_DEPTH = 32
 MAX_KEY_SIZE = 511
 """LMDB's own limits."""
 
-_MAGIC = 0xBEEFC0DE
-_BRANCH, _LEAF, _OVERFLOWING, _FIRST, _DIRTY = 1, 2, 4, 8, 16
+_BRANCH, _LEAF, _OVERFLOWING, _DIRTY = 1, 2, 4, 16
 _ELSEWHERE, _SUBTREE, _DUPLICATES = 1, 2, 4
 _NUMBERS = 8
 """The flag of a tree whose keys are numbers: of that of the free pages."""
@@ -43,37 +33,6 @@ _NUMBERS = 8
 
 class Damage(Exception):
     """A page or an entry cannot be followed. The text is a clause that says why."""
-
-
-class Tree(NamedTuple):
-    """The description of a tree of pages: its root, and how many pages and entries it claims to have."""
-
-    flags: int
-    depth: int
-    branches: int
-    leaves: int
-    overflow: int
-    entries: int
-    root: int
-
-    @property
-    def empty(self) -> bool:
-        """Whether it has no pages."""
-        return self.root == NONE
-
-
-class Meta(NamedTuple):
-    """The content of a meta page: one of the first two.
-
-    Attributes:
-        last: number of the last page in use.
-    """
-
-    transaction: int
-    last: int
-    free: Tree
-    main: Tree
-    page_size: int
 
 
 class Item(NamedTuple):
@@ -109,37 +68,10 @@ class Leaf(NamedTuple):
     entries: tuple[Item | OverflowItem | str, ...]
 
 
-def parse_meta(data: bytes, number: int, size: int) -> Meta | None:
-    """A meta page. None where the bytes are none of this page size.
-
-    Args:
-        number: of the page, 0 or 1.
-        size: of pages.
-    """
-    if len(data) < META_SIZE:
-        return None
-    own, _, flags, _, _ = _PAGE.unpack_from(data)
-    magic, version, _, _ = _META.unpack_from(data, HEADER)
-    trees = HEADER + _META.size
-    pad, *free = _TREE.unpack_from(data, trees)
-    _, *main = _TREE.unpack_from(data, trees + _TREE.size)
-    last, transaction = _META_END.unpack_from(data, trees + 2 * _TREE.size)
-    if (own, magic, version, pad) != (number, _MAGIC, 1, size) or not flags & _FIRST:
-        return None
-    return Meta(transaction, last, Tree(*free), Tree(*main), size)
-
-
-def are_consecutive(first: Meta, second: Meta) -> bool:
-    """Whether two meta pages are of successive transactions, as they always are: transactions write them in turn."""
-    if first.transaction == second.transaction == 0:  # nothing was written yet
-        return True
-    return first.transaction % 2 == 0 and abs(first.transaction - second.transaction) == 1
-
-
 def parse_tree(value: bytes) -> Tree:
     """The description of a table in the list of tables. Damage where it is none."""
     try:
-        _, *rest = _TREE.unpack(value)
+        _, *rest = TREE.unpack(value)
     except struct.error:
         raise Damage("is no description of a table") from None
     return Tree(*rest)
@@ -153,7 +85,7 @@ def parse_page(data: bytes, number: int, subtrees: bool) -> Branch | Leaf:
         number: of the page, by its place in the file.
         subtrees: values may be descriptions of trees.
     """
-    own, _, flags, lower, upper = _PAGE.unpack_from(data)
+    own, _, flags, lower, upper = PAGE.unpack_from(data)
     kind = flags & ~_DIRTY
     if own != number or kind not in (_BRANCH, _LEAF):
         raise Damage("is something else")

@@ -18,7 +18,8 @@ from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 
-from kishu_kernel.store.disk import page_layout
+from kishu_kernel.store.disk import meta_pages, page_layout
+from kishu_kernel.store.disk.meta_pages import Meta, Tree
 from kishu_kernel.store.disk.page_layout import (
     MAX_DEPTH,
     SUPPORTED,
@@ -26,9 +27,7 @@ from kishu_kernel.store.disk.page_layout import (
     Damage,
     Item,
     Leaf,
-    Meta,
     OverflowItem,
-    Tree,
 )
 
 __all__ = ["SUPPORTED", "DataFile", "Item", "Tree"]
@@ -120,7 +119,7 @@ class DataFile:
                 newest = max(found)
                 if len(found) < 2:
                     self._add_damage("one of its two beginnings is damaged")
-                elif not page_layout.are_consecutive(found[0], found[1]):
+                elif not meta_pages.are_consecutive(found[0], found[1]):
                     self._add_damage("its two beginnings do not belong together")
                 return newest
         self._add_damage("it has no beginning that LMDB would know")
@@ -128,7 +127,7 @@ class DataFile:
 
     def _read_meta(self, number: int, size: int) -> Meta | None:
         try:
-            return page_layout.parse_meta(self._read(number * size, page_layout.META_SIZE), number, size)
+            return meta_pages.parse_meta(self._read(number * size, meta_pages.META_SIZE), number, size)
         except Damage:
             return None
 

@@ -38,9 +38,6 @@ CHUNK_SIZE = 1 << 20
 ROW_SIZE = 1 << 18
 """Rows of at least so many bytes get chunks of their own (a pandas column is a row of its block)."""
 
-UNCUT_SIZE = 1 << 15
-"""Streams of up to so many bytes are one chunk, with their seams."""
-
 MIN_SIZE, MAX_SIZE = 1 << 13, 1 << 17
 """Bytes of a stream's chunks; the last one may be shorter."""
 

@@ -21,22 +21,10 @@ from kishu_kernel.model.dataclass import dataclass
 from kishu_kernel.process.memory import LARGE_BYTES, MAX_ZEROS, UntouchedPages, address_of, zeros
 from kishu_kernel.store.base import ReadProgress, StoredPayload
 from kishu_kernel.store.format import schema
-from kishu_kernel.store.format.chunking import (
-    CHUNK_SIZE,
-    ROW_SIZE,
-    UNCUT_SIZE,
-    buffer_spans,
-    content_chunks,
-    fixed_spans,
-    join_seams,
-    separate_seams,
-)
 from kishu_kernel.store.format.schema import NO_PIECE, Manifest, Piece
 from kishu_kernel.store.format.signatures import sha256
 
 __all__ = [
-    "CHUNK_SIZE",
-    "ROW_SIZE",
     "SHA256_LIMIT",
     "Chunk",
     "ChunkedBlob",
@@ -52,6 +40,9 @@ __all__ = [
     "with_sha256",
     "zeros_digest",
 ]
+
+UNCUT_SIZE = 1 << 15
+"""Streams of up to so many bytes are one chunk, with their seams. A session with small values needs no `chunking`."""
 
 SHA256_LIMIT = 16 << 10
 """Buffers of up to so many bytes have a SHA-256 digest, as streams have: measured, a twentieth of the time to load
@@ -103,6 +94,8 @@ def buffer_chunks(buffer: Buffer, data: memoryview) -> Iterator[memoryview]:
     Args:
         data: the buffer's memory, as bytes.
     """
+    from kishu_kernel.store.format.chunking import buffer_spans
+
     untouched_pages = (
         UntouchedPages(address_of(data), data.nbytes) if data.nbytes >= LARGE_BYTES and is_live(buffer) else None
     )
@@ -119,6 +112,8 @@ def _split_stream(stream: memoryview, sha: bytes, on_chunk: OnChunk) -> tuple[Pi
         for each in digests:
             on_chunk(Chunk(each, stream))
         return Piece(stream.nbytes, False, digests, sha), NO_PIECE
+    from kishu_kernel.store.format.chunking import content_chunks, fixed_spans, separate_seams
+
     spans, seams = separate_seams(stream)
     body = _piece(content_chunks(stream[start:stop] for start, stop in spans), False, on_chunk)
     view = memoryview(seams)
@@ -220,6 +215,8 @@ def join_stream(manifest: Manifest, chunks_of: ChunksOf) -> bytes:
     """
     if not manifest.seams.nbytes:
         return b"".join(chunks_of(manifest.stream))
+    from kishu_kernel.store.format.chunking import join_seams
+
     seams = b"".join(chunks_of(manifest.seams))
     try:
         return join_seams(chunks_of(manifest.stream), seams)

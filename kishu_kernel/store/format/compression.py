@@ -3,7 +3,7 @@
 Law: a chunk is named and verified by its raw bytes, so neither codec nor level matter to readers. Compressing is not
 slower than writing to the disk, and decompressing not much slower than memory. A codec that is not available is not
 used, and nothing is imported that the notebook could notice.
-Neighbours: `shuffled`, `zstd` and `palette` are the codecs.
+Neighbours: `shuffled`, `zstd` and `palette` are the codecs, imported when the first chunk is long enough for one.
 
 A value in the table `packed`, byte by byte::
 
@@ -22,7 +22,6 @@ from __future__ import annotations
 import struct
 
 from kishu_kernel.errors import LoadError
-from kishu_kernel.store.format import palette, shuffled, zstd
 
 MIN_SIZE = 512
 """Bytes. Shorter chunks are not compressed: that would save hardly any pages."""
@@ -70,7 +69,7 @@ def compress(data: memoryview, item_bytes: int = 1) -> bytes | None:
     elif ratio > MAX_RATIO:
         return None
     elif sample is not data:
-        frame = shuffled.compress(data, item_bytes) if codec == _SHUFFLED else _zstd(data)
+        frame = _shuffled(data, item_bytes) if codec == _SHUFFLED else _zstd(data)
     if stored_size(len(frame) + HEADER_SIZE) > stored_size(data.nbytes) * MAX_RATIO:
         return None
     return _HEADER.pack(codec, data.nbytes) + frame
@@ -78,6 +77,8 @@ def compress(data: memoryview, item_bytes: int = 1) -> bytes | None:
 
 def _numbered(data: memoryview, sample: memoryview, item_bytes: int, ratio: float) -> bytes:
     """The frame of `palette` where that is much shorter; empty where it is not."""
+    from kishu_kernel.store.format import palette
+
     if palette.estimated_ratio(sample, data.nbytes, item_bytes, _zstd) > min(MAX_RATIO, ratio * MAX_PALETTE_RATIO):
         return b""
     return palette.compress(data, item_bytes, _zstd)
@@ -110,10 +111,14 @@ def decompress(value: bytes | memoryview, target: memoryview) -> None:
     assert target.nbytes == size
     try:
         if codec == _SHUFFLED:
+            from kishu_kernel.store.format import shuffled
+
             shuffled.decompress(frame, target)
         elif codec == _ZSTD:
             _decompress_zstd(frame, target)
         elif codec == _PALETTE:
+            from kishu_kernel.store.format import palette
+
             palette.decompress(frame, target, _decompress_zstd)
         else:
             raise LoadError(f"a chunk is packed with codec {codec}: install a newer kishu-kernel")
@@ -126,7 +131,7 @@ def decompress(value: bytes | memoryview, target: memoryview) -> None:
 
 
 def _best(data: memoryview, item_bytes: int) -> tuple[int, bytes]:
-    quick = shuffled.compress(data, item_bytes) if item_bytes > 1 else b""
+    quick = _shuffled(data, item_bytes) if item_bytes > 1 else b""
     if quick and len(quick) <= data.nbytes * _SMALL:
         return _SHUFFLED, quick
     thorough = _zstd(data)
@@ -139,8 +144,16 @@ def _best(data: memoryview, item_bytes: int) -> tuple[int, bytes]:
     return _ZSTD, thorough
 
 
+def _shuffled(data: memoryview, item_bytes: int) -> bytes:
+    from kishu_kernel.store.format import shuffled
+
+    return shuffled.compress(data, item_bytes)
+
+
 def _zstd(data: memoryview) -> bytes:
     """A frame; empty where there is no zstd."""
+    from kishu_kernel.store.format import zstd
+
     try:
         return zstd.compress(data)
     except ImportError:
@@ -148,4 +161,6 @@ def _zstd(data: memoryview) -> bytes:
 
 
 def _decompress_zstd(frame: memoryview, target: memoryview) -> None:
+    from kishu_kernel.store.format import zstd
+
     target[:] = zstd.decompress(frame, target.nbytes)  # ValueError where it is shorter
