@@ -14,7 +14,6 @@ from __future__ import annotations
 import ast
 import warnings
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from functools import lru_cache
 from types import CodeType
 from typing import TextIO, TypeVar
@@ -25,6 +24,7 @@ from kishu_kernel.detect.magic_access import read_magic, readings
 from kishu_kernel.detect.memo_by_code import cached_by_code
 from kishu_kernel.detect.read_only_code import may_identify, names_only_identified
 from kishu_kernel.model import EVERYTHING, Access
+from kishu_kernel.model.dataclass import replace
 from kishu_kernel.process.muting import warnings_hook
 
 # Builtins that reach the namespace by text or as a whole. As attributes they mean something else:

@@ -9,14 +9,14 @@ mentions mean.
 from __future__ import annotations
 
 import dis
-import re
 import sys
 from inspect import CO_OPTIMIZED
 from types import CodeType
 
 from kishu_kernel.model.dataclass import dataclass, field
+from kishu_kernel.model.pattern import pattern
 
-IDENTIFIER = re.compile(r"[^\W\d]\w*")
+IDENTIFIER = pattern(r"[^\W\d]\w*")
 """A word that could be a variable's name."""
 
 MAGIC_CALLS = {"run_line_magic": 2, "run_cell_magic": 3}

@@ -9,7 +9,6 @@ Neighbours: `detector` judges the candidates. Law: nothing here changes what is 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Set
 from functools import cached_property
 from typing import Any, Protocol
@@ -23,11 +22,12 @@ from kishu_kernel.detect.read_only_code import READING_BUILTINS
 from kishu_kernel.detect.walk.result import Fingerprint
 from kishu_kernel.model import NOTHING, Access, Names
 from kishu_kernel.model.dataclass import dataclass, replace
+from kishu_kernel.model.pattern import pattern
 
 OUTPUT_NAMES = frozenset({"_", "__", "___", "Out", "_oh"})
 """Names that are no variables of their own: through them code reaches any result that was displayed (`_3`)."""
 
-_RESULT = re.compile(r"_\d+")
+_RESULT = pattern(r"_\d+")
 
 _LEADING_TO_LIBRARIES = frozenset({"__import__", "get_ipython"})
 """Names of builtins that lead to any library."""

@@ -18,7 +18,6 @@ Written for speed where sessions are large: homogeneous lists and small dicts of
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +27,7 @@ from kishu_kernel.detect.sequence_cache import CachedSequence, SequenceCache
 from kishu_kernel.detect.walk.result import Census, Fingerprint, TokenOf
 from kishu_kernel.detect.walk.twins import Links, Twin, chosen, owner_in
 from kishu_kernel.model import Digest
+from kishu_kernel.model.dataclass import replace
 from kishu_kernel.objects.classes import derives
 from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.process.memory import overlaps

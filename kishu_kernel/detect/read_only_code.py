@@ -9,11 +9,11 @@ caches) is for `walk` to ignore.
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from kishu_kernel.detect.bytecode import IDENTIFIER
+from kishu_kernel.model.pattern import pattern
 
 READING_BUILTINS = frozenset(
     {
@@ -52,10 +52,13 @@ def is_read_only(source: str) -> bool:
         return False
 
 
-_MAY_IDENTIFY = re.compile(rf"\b(?:is|{'|'.join(sorted(_IDENTIFYING))})\b")
+_WORDS = ("is", *sorted(_IDENTIFYING))
+_MAY_IDENTIFY = pattern(rf"\b(?:{'|'.join(_WORDS)})\b")
 
-may_identify = _MAY_IDENTIFY.search
-"""Says of a source nothing, if there are certainly no `names_only_identified`. Takes less than to look at its tree."""
+
+def may_identify(source: str) -> bool:
+    """Whether there may be `names_only_identified` in a source. Takes less than to look at its tree."""
+    return any(each in source for each in _WORDS) and _MAY_IDENTIFY.search(source) is not None
 
 
 def names_only_identified(tree: ast.Module) -> frozenset[str]:

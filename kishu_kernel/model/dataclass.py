@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from dataclasses import MISSING, Field, field, replace
+from dataclasses import MISSING, Field, field
 from operator import attrgetter
 from reprlib import recursive_repr
 from types import MemberDescriptorType
@@ -21,12 +21,22 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from dataclasses import dataclass
+    from dataclasses import dataclass, replace
 else:
 
     def dataclass(cls=None, /, *, frozen=False, slots=False, eq=True):
         """As of the standard library; see the module's head."""
         return (lambda made: _made(made, frozen, slots, eq)) if cls is None else _made(cls, frozen, slots, eq)
+
+    def replace(obj, /, **changes):
+        """As of the standard library, which would have what `dataclasses` keeps of the class made for it."""
+        kept = next((vars(base)[_KEPT[0]] for base in type(obj).__mro__ if _KEPT[0] in vars(base)), None)
+        if type(kept) is not _Kept:
+            return dataclasses.replace(obj, **changes)
+        for name, each in kept.fields.all().items():
+            if each.init and name not in changes:
+                changes[name] = getattr(obj, name)
+        return type(obj)(**changes)
 
 
 __all__ = ["dataclass", "field", "replace"]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
-from functools import cache
+from functools import cache, lru_cache
 
 ENVIRONMENT = (
     *("*TOKEN*", "*SECRET*", "*PASSWORD*", "*PASSWD*", "*API_KEY*", "*APIKEY*", "*ACCESS_KEY*", "*PRIVATE_KEY*"),
@@ -52,7 +52,7 @@ def _parted(pattern: str) -> tuple[str | None, bool, bool]:
 
 
 class _Environment:
-    patterns: Sequence[str] = ENVIRONMENT
+    patterns: tuple[str, ...] = ENVIRONMENT
 
 
 def keep_out_of_environment(patterns: Sequence[str]) -> None:
@@ -62,7 +62,12 @@ def keep_out_of_environment(patterns: Sequence[str]) -> None:
 
 def is_secret_variable(name: str) -> bool:
     """Whether an environment variable is a secret."""
-    return is_secret(name, _Environment.patterns)
+    return _is_secret(name, _Environment.patterns)
+
+
+@lru_cache(maxsize=1024)
+def _is_secret(name: str, patterns: tuple[str, ...]) -> bool:
+    return is_secret(name, patterns)  # the same names are asked about time and again
 
 
 _marks: dict[str | bytes, str] = {}

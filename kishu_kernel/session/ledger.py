@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -23,6 +22,7 @@ from kishu_kernel.detect.walk.result import TokenOf
 from kishu_kernel.errors import StoreError
 from kishu_kernel.history.graph import state_after
 from kishu_kernel.model import NOTHING, Access, CellRun, Change, Checkpoint, CheckpointId, Delta, Plan, VersionRecord
+from kishu_kernel.model.dataclass import replace
 from kishu_kernel.model.identity import Digest, Names, State, Version
 from kishu_kernel.model.payload import NotStored, Payload
 from kishu_kernel.objects.classes import derives, has_active_metaclass

@@ -46,7 +46,7 @@ _REBOUND = frozenset(
 _INTERNAL_PATTERN = pattern(
     r"_i\d+|__vsc_.*|__vscode|_+(?:VSCODE|VSCode)_.*|__jupyter_exec_background__|__DW_\w*__|__pydevd.*|_pydevd.*"
 )
-_RESULT = pattern(r"_(\d+)")
+_OF_FRONTENDS = ("__vsc", "__jupyter_exec", "__DW_", "__pydevd", "_pydevd")
 _NONE: Mapping[str, str] = {}
 _ABSENT: Any = object()
 
@@ -90,7 +90,7 @@ class _KindsOfNames:
             self._sorted.add(name)
             if is_result(name):
                 self.results[name] = None
-            elif name in _REBOUND or _INTERNAL_PATTERN.fullmatch(name):
+            elif name in _REBOUND or _is_internal(name):
                 self.internal.add(name)
             elif name[:1] in ("_", "I", "O"):
                 self.doubtful.add(name)
@@ -348,23 +348,30 @@ class UserNamespace:
         if name in self._injected and self._injected[name] is obj and name not in self._claimed:
             return True
         if name in self._hidden and self._hidden[name] is obj:
-            return _RESULT.fullmatch(name) is None  # IPython hides results, too; they are the user's
+            return not is_result(name)  # IPython hides results, too; they are the user's
         if name[:1] not in ("_", "I", "O"):
             return False
         if name in _FIXED:  # the user's if they have rebound it
             return name in self._first and self._first[name] is obj
-        return name in _REBOUND or _INTERNAL_PATTERN.fullmatch(name) is not None
+        return name in _REBOUND or _is_internal(name)
 
 
 def is_users_name(name: str) -> bool:
     """Whether a variable of the user's can have this name: IPython and frontends have some for themselves."""
     taken = name in _FIXED or name in _REBOUND or name in OUTPUT_ALIASES or name in ("exit", "quit", "get_ipython")
-    return not taken and not is_result(name) and _INTERNAL_PATTERN.fullmatch(name) is None
+    return not taken and not is_result(name) and not _is_internal(name)
 
 
 def is_result(name: object) -> bool:
     """Whether it is one of `_1`, `_2`, ..."""
-    return type(name) is str and name[:1] == "_" and _RESULT.fullmatch(name) is not None
+    return type(name) is str and name[:1] == "_" and name[1:].isdecimal()
+
+
+def _is_internal(name: str) -> bool:
+    if name[:2] == "_i":  # as each cell has one
+        return name[2:].isdecimal()
+    of_frontends = name.startswith(_OF_FRONTENDS) or "VSCODE_" in name or "VSCode_" in name
+    return of_frontends and _INTERNAL_PATTERN.fullmatch(name) is not None
 
 
 def _set_contents(target: dict[Any, Any], contents: Mapping[Any, Any], *, ordered: bool = False) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from kishu_kernel.detect.detector import Judgement
@@ -28,6 +27,7 @@ from kishu_kernel.model import (
     Version,
     VersionRecord,
 )
+from kishu_kernel.model.dataclass import replace
 from kishu_kernel.objects.codec.bound_classes import BoundClasses, recorded_tokens
 from kishu_kernel.objects.questions import is_called_anew
 from kishu_kernel.objects.reduction_table import ReductionTable

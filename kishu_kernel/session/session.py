@@ -22,7 +22,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +41,7 @@ from kishu_kernel.model import (
     Taking,
     Version,
 )
+from kishu_kernel.model.dataclass import replace
 from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.objects.registry import registry
 from kishu_kernel.process.python_gc import collector_paused

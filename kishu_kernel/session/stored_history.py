@@ -6,7 +6,6 @@ Neighbour: `timeline`, which is one that a session moves.
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
 
 from kishu_kernel.errors import RequestError
 from kishu_kernel.history.graph import has_no_variables
@@ -18,6 +17,7 @@ from kishu_kernel.model import (
     NotebookCell,
     SessionId,
 )
+from kishu_kernel.model.dataclass import replace
 from kishu_kernel.model.pattern import pattern
 from kishu_kernel.store.base import Store
 from kishu_kernel.store.write_behind.placeholders import unwritten_names

@@ -9,7 +9,6 @@ from __future__ import annotations
 import secrets
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
@@ -28,6 +27,7 @@ from kishu_kernel.model import (
     Version,
 )
 from kishu_kernel.model.amounts import size
+from kishu_kernel.model.dataclass import replace
 from kishu_kernel.session.stored_history import StoredHistory, without_outputs
 from kishu_kernel.store.base import Store
 from kishu_kernel.store.format.documents import decode_document, encode_document

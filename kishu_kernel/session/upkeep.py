@@ -7,7 +7,6 @@ Neighbours: `store.catalog.removal` removes one; `frontend.shell.store_fate` and
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -16,13 +15,14 @@ from pathlib import Path
 from kishu_kernel.errors import StoreError
 from kishu_kernel.history.targets import BRANCH, HEAD, TAG
 from kishu_kernel.model.dataclass import dataclass, replace
+from kishu_kernel.model.pattern import pattern
 from kishu_kernel.store.base import Store
 
 DAY = 86400.0
 MAX_AGE = 30 * DAY
 """Seconds since a store was last used, after which it may go."""
 
-_OF_ITSELF = re.compile(r"main(-\d+)?|branch-\d+|fork-[0-9a-f]+(-\d+)?")
+_OF_ITSELF = pattern(r"main(-\d+)?|branch-\d+|fork-[0-9a-f]+(-\d+)?")
 """Names of branches that no person has given."""
 
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 from kishu_kernel.errors import LoadError
 from kishu_kernel.model import Checkpoint, Collected, Digest, StoreShare, Version
+from kishu_kernel.model.dataclass import replace
 from kishu_kernel.store.format import schema
 from kishu_kernel.store.format.compression import stored_size
 

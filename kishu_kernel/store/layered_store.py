@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from itertools import chain
 
 from kishu_kernel.errors import LoadError
 from kishu_kernel.model import Checkpoint, CheckpointId, Collected, Payload, StoreStatistics, Version
+from kishu_kernel.model.dataclass import replace
 from kishu_kernel.store.base import BetweenWrites, Commit, ReadProgress, Refs, Store, StoredPayload
 
 

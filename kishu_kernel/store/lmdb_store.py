@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import replace
 from functools import partial
 from itertools import islice, takewhile
 from pathlib import Path
@@ -28,6 +27,7 @@ from kishu_kernel.model import (
     StoreStatistics,
     Version,
 )
+from kishu_kernel.model.dataclass import replace
 from kishu_kernel.store.base import BetweenWrites, Commit, ReadProgress, Refs, StoredPayload
 from kishu_kernel.store.disk import environment_pool
 from kishu_kernel.store.disk.chunk_reader import ChunkLoader, chunk_tables

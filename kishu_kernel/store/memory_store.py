@@ -10,7 +10,6 @@ import os
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 
 from kishu_kernel.errors import LoadError, StoreError
 from kishu_kernel.model import (
@@ -22,6 +21,7 @@ from kishu_kernel.model import (
     StoreStatistics,
     Version,
 )
+from kishu_kernel.model.dataclass import replace
 from kishu_kernel.store import garbage
 from kishu_kernel.store.base import BetweenWrites, Commit, ReadProgress, Refs, StoredPayload
 from kishu_kernel.store.format import chunks, schema, torn_reads

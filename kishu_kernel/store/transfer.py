@@ -6,10 +6,9 @@ so: the code of its cell is still there.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from kishu_kernel.errors import LoadError
 from kishu_kernel.model import DOCUMENT, Buffer, Checkpoint, Payload, Version
+from kishu_kernel.model.dataclass import replace
 from kishu_kernel.store.base import Store
 
 

@@ -140,6 +140,10 @@ def test_what_is_frozen_and_what_can_be_hashed(made: dict[str, Any]) -> None:
 
 def test_copies(made: dict[str, Any]) -> None:
     value = made["Derived"](1, "x", hidden=[1])
+    assert light.replace(value, a=5, hidden=[2]) == made["Derived"](5, "x")
+    assert light.replace(value, a=5, hidden=[2]).hidden == [2]
+    assert light.replace(value).hidden == [1]
+    assert (light.replace(made["Worked"](3)).twice, light.replace(made["Record"](1), a=2).a) == (6, 2)
     for other in (copy.copy(value), copy.deepcopy(value), pickle.loads(pickle.dumps(value))):
         assert other == value
         assert other.hidden == [1]

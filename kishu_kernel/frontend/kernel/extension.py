@@ -9,7 +9,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, MutableMapping
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -18,6 +17,7 @@ from kishu_kernel.frontend.kernel.options import KishuOptions
 from kishu_kernel.frontend.magic.magics import KishuMagics
 from kishu_kernel.frontend.shell.settings import Settings
 from kishu_kernel.frontend.shell.tracked_shell import CellEnd, TrackedShell
+from kishu_kernel.model.dataclass import replace
 
 _FIRST_STEPS = "From now on you can go back to the state after any cell: try %kishu undo and %kishu log."
 

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Protocol
 
 from kishu_kernel.errors import StoreError
-from kishu_kernel.model.pattern import pattern
 
 _NETWORK = frozenset(
     """9p acfs afpfs afs auristorfs beegfs ceph cifs coda cvmfs davfs dvs fhgfs gfs gfs2 gfarm gfarm2fs glusterfs
@@ -29,7 +28,6 @@ _NETWORK = frozenset(
 )
 """Their names, without `fuse.` before and a version behind. Not `virtiofs`, which is of one machine and coherent."""
 
-_REMOTE = pattern(r"//[^/]|[^/:]+:/|\\\\")
 """How mount tables name what is mounted from another machine: `//host/share`, `user@host:/path`."""
 
 
@@ -157,7 +155,14 @@ def _below(path: str, mount: str) -> bool:
 def _remote(partition: Partition) -> bool:
     if "remote" in partition.opts.split(","):  # as Windows says it of mapped drives
         return True
-    names = re.split(r"[.]", partition.fstype.lower())
+    names = partition.fstype.lower().split(".")
     if any(name in _NETWORK or name.rstrip("0123456789.") in _NETWORK for name in names):
         return True
-    return os.name != "nt" and _REMOTE.match(partition.device) is not None
+    return os.name != "nt" and _is_share(partition.device)
+
+
+def _is_share(device: str) -> bool:
+    """//host/share, host:/share, or what begins with two backslashes."""
+    host, _, share = device.partition(":")
+    mounted = bool(host) and "/" not in host and share[:1] == "/"
+    return mounted or device[:2] == "\\\\" or (device[:2] == "//" and device[2:3] not in ("", "/"))

@@ -6,7 +6,6 @@ Neighbour: `assignment` looks what is there, and finds notebooks that were renam
 from __future__ import annotations
 
 import os
-import re
 import unicodedata
 from pathlib import Path, PurePath
 
@@ -63,7 +62,10 @@ def last_look(base: Path) -> Path:
 def slug(text: str) -> str:
     """A readable name of letters, digits, `_` and `-` for a text. Never empty."""
     ascii = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    return re.sub(r"[^A-Za-z0-9_]+", "-", ascii)[:SLUG_LENGTH].strip("-") or "notebook"
+    found = "".join(each if each.isalnum() or each == "_" else "-" for each in ascii)
+    while "--" in found:
+        found = found.replace("--", "-")
+    return found[:SLUG_LENGTH].strip("-") or "notebook"
 
 
 def _mark(text: str) -> str:

@@ -14,7 +14,6 @@ import socket
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +80,8 @@ class Announcement:
         self._known = known
         with suppress(OSError):
             where = notebook and os.path.abspath(notebook)
-            _write(self._file, asdict(self._mine) | {"notebook": where, "store": known[1]})
+            mine = {name: getattr(self._mine, name) for name in LiveKernel.__slots__}
+            _write(self._file, mine | {"notebook": where, "store": known[1]})
 
     def withdraw(self) -> None:
         """Remove the file, since the kernel ends. In a forked child this does nothing."""

@@ -58,7 +58,6 @@ import xxhash
 
 from kishu_kernel.errors import LoadError, StoreError, StoreFormatError
 from kishu_kernel.model import CheckpointId, CodecName, Digest, Names, Version
-from kishu_kernel.model.pattern import pattern
 from kishu_kernel.store.format.signing import SIGNATURE_SIZE
 
 if TYPE_CHECKING:
@@ -86,8 +85,7 @@ assert SIGNATURE_SIZE == 16
 _HEADER = struct.Struct("<I")
 assert _HEADER.size == 4
 
-_ID = pattern(r"[0-9a-f]{16}")
-_PREFIX = pattern(r"[0-9a-f]{0,16}")
+_HEXADECIMAL = "0123456789abcdef"
 _MADE = b"made/"
 
 
@@ -149,7 +147,7 @@ def without_signature(value: bytes) -> bytes:
 
 def checkpoint_key(id: CheckpointId) -> bytes:
     """Key of a checkpoint. KeyError where this cannot be an id."""
-    if not _ID.fullmatch(id):
+    if len(id) != 2 * ID_SIZE or id.strip(_HEXADECIMAL):
         raise KeyError(id)
     return bytes.fromhex(id)
 
@@ -161,7 +159,9 @@ def checkpoint_id(key: bytes | memoryview) -> CheckpointId:
 
 def first_key(prefix: str) -> bytes | None:
     """The lowest key whose id can begin with `prefix`; None where no id can."""
-    return bytes.fromhex(prefix.ljust(2 * ID_SIZE, "0")) if _PREFIX.fullmatch(prefix) else None
+    if len(prefix) > 2 * ID_SIZE or prefix.strip(_HEXADECIMAL):
+        return None
+    return bytes.fromhex(prefix.ljust(2 * ID_SIZE, "0"))
 
 
 def version_key(version: Version) -> bytes:

@@ -12,9 +12,9 @@ Neighbours: every store that writes payloads calls it.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from kishu_kernel.model import Checkpoint, Payload
+from kishu_kernel.model.dataclass import replace
 from kishu_kernel.store.format import chunks
 from kishu_kernel.store.format.schema import Manifest
 

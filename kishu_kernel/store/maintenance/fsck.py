@@ -14,10 +14,10 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 from kishu_kernel.errors import StoreError
+from kishu_kernel.model.dataclass import replace
 from kishu_kernel.store.disk import directory, environment_pool, integrity
 from kishu_kernel.store.disk.directory import DATA, LOCK
 from kishu_kernel.store.format.signing import Signer, user_signer

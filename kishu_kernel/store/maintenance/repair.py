@@ -8,11 +8,11 @@ older records have; plans report those as lost unless a later cell says what bec
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kishu_kernel.model import DOCUMENT, Checkpoint, CheckpointId, Digest, SessionId, VersionRecord
+from kishu_kernel.model.dataclass import replace
 from kishu_kernel.store.disk import environment_pool
 from kishu_kernel.store.disk.identity import StoreIdentity
 from kishu_kernel.store.format import schema

@@ -8,9 +8,9 @@ they are re-run or reported. The commit of the payloads replaces it.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
 
 from kishu_kernel.model import Checkpoint, Names, VersionRecord
+from kishu_kernel.model.dataclass import replace
 
 UNWRITTEN = "the kernel ended before this was written"
 """The reason in a placeholder's records. It is stored, so it must not change."""

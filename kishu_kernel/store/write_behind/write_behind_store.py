@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import replace
 from itertools import chain
 
 from kishu_kernel.model import Checkpoint, CheckpointId, Collected, Payload, StoreStatistics, Version
+from kishu_kernel.model.dataclass import replace
 from kishu_kernel.store.base import BetweenWrites, Commit, ReadProgress, Refs, Store, StoredPayload
 from kishu_kernel.store.write_behind.jobs import Job
 from kishu_kernel.store.write_behind.write_queue import WriteQueue

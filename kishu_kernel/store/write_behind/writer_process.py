@@ -11,11 +11,11 @@ import mmap
 import os
 import threading
 import time
-from dataclasses import replace
 from pathlib import Path
 
 from kishu_kernel.errors import KishuError
 from kishu_kernel.model import Checkpoint, CheckpointId, Names, Payload
+from kishu_kernel.model.dataclass import replace
 from kishu_kernel.store.base import Store
 from kishu_kernel.store.format.signing import KEY_FILE
 from kishu_kernel.store.write_behind.jobs import payload_value
