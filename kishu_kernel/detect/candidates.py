@@ -17,7 +17,6 @@ from kishu_kernel.detect.connections import connected_names
 from kishu_kernel.detect.fingerprint import Fingerprinter
 from kishu_kernel.detect.knowledge import Knowledge, KnownCovariable, deferred_access
 from kishu_kernel.detect.name_tables import bound_among, rebound
-from kishu_kernel.detect.quiet_objects import QUIET_PACKAGES, is_quiet
 from kishu_kernel.detect.read_only_code import READING_BUILTINS
 from kishu_kernel.detect.walk.result import Fingerprint
 from kishu_kernel.model import NOTHING, Access, Names
@@ -233,6 +232,8 @@ class CandidateSearch:
         return known is None or known.variables.get(name) != self.prints[name].digest
 
     def _may_call_libraries(self, found: Set[str], access: Access) -> bool:
+        from kishu_kernel.detect.quiet_objects import QUIET_PACKAGES, is_quiet
+
         for each in (access, *self.deferred):
             if not each.imports <= QUIET_PACKAGES or not each.names.isdisjoint(_LEADING_TO_LIBRARIES):
                 return True

@@ -15,16 +15,16 @@ from kishu_kernel.detect.candidates import NO_MODULES, Candidates, CandidateSear
 from kishu_kernel.detect.connections import connected_names
 from kishu_kernel.detect.fingerprint import Fingerprinter, combined_digest, digest_of_few
 from kishu_kernel.detect.knowledge import Knowledge, KnowledgeSnapshot, KnownCovariable, known_covariable
-from kishu_kernel.detect.known_again import KnownAgain
 from kishu_kernel.detect.sequence_cache import CachedSequence
 from kishu_kernel.detect.walk.result import Fingerprint, TokenOf
 from kishu_kernel.model import NOTHING, Access, Change, Delta, Digest, Names
 from kishu_kernel.model.dataclass import dataclass, replace
 from kishu_kernel.objects.classes import derives
-from kishu_kernel.objects.questions import current_objects, is_untraversable
+from kishu_kernel.objects.current_objects import current_objects
 from kishu_kernel.objects.reduction_table import ReductionTable
 
 if TYPE_CHECKING:  # imported when the first object is walked
+    from kishu_kernel.detect.known_again import KnownAgain
     from kishu_kernel.objects.whole_classes import WholeClasses
 
 
@@ -87,13 +87,21 @@ class Detector:
         self._bound_classes = bound_classes
         self._modules = modules
         self._knowledge = Knowledge()
-        self._again = KnownAgain(table)
         self._classes: TokenOf | None = None
         """The bound classes, while no code runs."""
         self._accesses: Mapping[object, int | None] = {}
         """How often current objects had been asked for when the last judgement was adopted."""
         self._current: frozenset[int] | None = None
         """And their ids; None: there was no judgement yet."""
+
+    @cached_property
+    def _again(self) -> KnownAgain:
+        """There is none until something is walked."""
+        from kishu_kernel.detect.known_again import KnownAgain
+
+        again = KnownAgain(self._table)
+        again.begin()
+        return again
 
     @cached_property
     def _whole(self) -> WholeClasses:
@@ -128,11 +136,12 @@ class Detector:
         """
         self._classes = None
         ids, untouched, accesses = self._current_objects(contained)
-        self._again.begin()
+        if "_again" in vars(self):
+            self._again.begin()
         while True:
             bound = None if self._bound_classes is None else self._bound_classes(variables, trust=True)
             token_of = None if bound is None else bound.token_of
-            prints_of = Fingerprinter(self._table, self._knowledge.sequences, bound=token_of, again=self._again)
+            prints_of = Fingerprinter(self._table, self._knowledge.sequences, bound=token_of, again=lambda: self._again)
             search = CandidateSearch(self._knowledge, prints_of, variables, self._modules, untouched)
             candidates = search.candidates(access, outside, running)
             if bound is None or bound.are_so(prints_of.certain_digest):
@@ -431,6 +440,8 @@ def _only_moved_on_screen(
     """
     if not before.widget_setup or before.widget_setup != now.widget_setup:
         return False
+    from kishu_kernel.objects.questions import is_untraversable
+
     changed = [name for name in names if before.variables.get(name) != now.variables.get(name)]
     return all(is_untraversable(type(variables[name])) for name in changed)
 

@@ -22,7 +22,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from kishu_kernel.detect.atoms import ATOMS, digest
-from kishu_kernel.detect.known_again import KnownAgain
 from kishu_kernel.detect.sequence_cache import CachedSequence, SequenceCache
 from kishu_kernel.detect.walk.result import Census, Fingerprint, TokenOf
 from kishu_kernel.detect.walk.twins import Links, Twin, chosen, owner_in
@@ -33,6 +32,7 @@ from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.process.memory import overlaps
 
 if TYPE_CHECKING:  # imported when the first object is walked: plain values never are
+    from kishu_kernel.detect.known_again import KnownAgain
     from kishu_kernel.detect.walk.state import Shared
 
 
@@ -57,7 +57,7 @@ class Fingerprinter:
         census: Census | None = None,
         bound: TokenOf | None = None,
         uncounted: frozenset[type] = frozenset(),
-        again: KnownAgain | None = None,
+        again: Callable[[], KnownAgain] | None = None,
         unnamed: bool = False,
     ) -> None:
         self._table, self._twin = table, chosen()
@@ -112,7 +112,8 @@ class Fingerprinter:
         if self._again is None or bound is None:
             found, _ = self._walk(obj)
         else:
-            found = self._again.find(obj, bound) or self._again.walked(obj, self._walk, bound)
+            again = self._again()
+            found = again.find(obj, bound) or again.walked(obj, self._walk, bound)
         token = bound(obj) if bound is not None and derives(type(obj), type) else None
         return found if token is None else replace(found, token=token)
 

@@ -16,7 +16,6 @@ from kishu_kernel.objects.classes import (
     plain_text,
     qualified_name,
 )
-from kishu_kernel.objects.questions import has_shape, summary_of
 from kishu_kernel.objects.short_texts import WIDTH, short_text
 
 _CONTAINERS: frozenset[type] = frozenset({list, tuple, dict, set, frozenset})
@@ -90,6 +89,8 @@ def _container(obj: Any) -> str:
 
 def _shaped(obj: Any) -> str:
     """What a library says of an object of its own, or tells of its shape."""
+    from kishu_kernel.objects.questions import has_shape, summary_of
+
     kind = type(obj)
     said = summary_of(obj)
     if said is not None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from kishu_kernel.history.annotations import DETERMINISTIC, NO_REPLAY, cell_annotations
-from kishu_kernel.history.effects import side_effects
 from kishu_kernel.model import CellRun, CheckpointId, Delta, Names, NotStored, Payload, Version
 from kishu_kernel.model.amounts import size
 from kishu_kernel.model.dataclass import dataclass
@@ -64,7 +63,11 @@ class Recomputation:
             For `remember`.
         """
         said = cell_annotations(run.code)
-        if DETERMINISTIC not in said or NO_REPLAY in said or run.status != "ok" or side_effects(run.code, run.effects):
+        if DETERMINISTIC not in said or NO_REPLAY in said or run.status != "ok":
+            return Costs()
+        from kishu_kernel.history.effects import side_effects
+
+        if side_effects(run.code, run.effects):
             return Costs()
         read = set(delta.inputs)
         inputs = [Version(names, at) for names, at in state.items() if not read.isdisjoint(names)]

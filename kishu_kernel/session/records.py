@@ -29,7 +29,6 @@ from kishu_kernel.model import (
 )
 from kishu_kernel.model.dataclass import replace
 from kishu_kernel.objects.codec.bound_classes import BoundClasses, recorded_tokens
-from kishu_kernel.objects.questions import is_called_anew
 from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.objects.registry import registry
 from kishu_kernel.objects.secret_names import HIDDEN
@@ -119,6 +118,8 @@ def _unnamed(
         if isinstance(result, Payload) or not any(each.called_anew for each in registry.libraries()):
             yield NO_DIGEST  # what is called anew is never stored
             continue
+        from kishu_kernel.objects.questions import is_called_anew
+
         bound = bound or BoundClasses(table, variables).token_of
         prints = Fingerprinter(table, bound=bound, unnamed=True)
         taken = {name: prints.take(variables[name]) for name in result.names}
@@ -164,6 +165,8 @@ def known_after_load(
         bound: the classes that variables are bound to, now that it was loaded.
         sequences: those that were recognised, or cached, when it was loaded.
     """
+    from kishu_kernel.objects.questions import is_called_anew
+
     digests = {info.name: info.digest or record.digest for info in record.variables}
     prints = Fingerprinter(table, sequences, bound=bound)
     is_anew = bool(record.unnamed) or all(is_called_anew(type(objects[name])) for name in record.names)

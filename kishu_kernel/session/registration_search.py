@@ -24,7 +24,6 @@ from collections.abc import Collection, Generator, Iterable, Mapping
 from typing import Any
 
 from kishu_kernel.detect.access import code_access
-from kishu_kernel.history.effects import REGISTERS
 from kishu_kernel.history.graph import ancestry
 from kishu_kernel.model import Checkpoint, CheckpointId
 from kishu_kernel.model.pattern import pattern
@@ -122,7 +121,7 @@ class RegistrationSearch:
 
     def _phrases(self, checkpoint: Checkpoint) -> Generator[None, None, list[str]]:
         exits = _exit_functions()
-        phrases = [f"{REGISTERS} atexit"] if self._exits < exits and self._speaks_of("atexit", checkpoint) else []
+        phrases = [_phrase("atexit")] if self._exits < exits and self._speaks_of("atexit", checkpoint) else []
         objects, counted = self._given_away(checkpoint)
         functions: weakref.WeakSet[types.FunctionType] = weakref.WeakSet()
         if (codes := self._nameless_codes(checkpoint)) is not None:
@@ -148,7 +147,7 @@ class RegistrationSearch:
         for package, ids in sorted(found.items()):
             new = [each for each in targets if id(each) in ids and self._looked.is_new(each, package, checkpoint.id)]
             if new:
-                phrases.append(f"{REGISTERS} {package} ({_listed([names[id(each)] for each in new])})")
+                phrases.append(_phrase(f"{package} ({_listed([names[id(each)] for each in new])})"))
         return phrases
 
     def _given_away(self, checkpoint: Checkpoint) -> tuple[list[Any], dict[int, int]]:
@@ -327,6 +326,12 @@ _ONLY_ASKS = pattern(r"\b(?:isinstance|issubclass)\([^()]*\)|\bexcept\b.*|\bclas
 def _exit_functions() -> int:
     count = getattr(atexit, "_ncallbacks", None)
     return count() if count is not None else 0
+
+
+def _phrase(where: str) -> str:
+    from kishu_kernel.history.effects import REGISTERS
+
+    return f"{REGISTERS} {where}"
 
 
 def _listed(names: Iterable[str]) -> str:

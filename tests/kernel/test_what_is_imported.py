@@ -8,13 +8,22 @@ from kishu_kernel.process.native import WALKER
 
 from .driver import Kernel
 
-MOST = 225
+MOST = 198
 """Modules of ours, after cells with plain values. It may fall; who adds one has a reason, or imports it later."""
 
 LATER = (
     *("objects.reducers", "objects.rebuild", "objects.codec.pickling", "objects.codec.buffers", "objects.class_shape"),
     *(f"objects.libraries.{name}" for name in ("comm", "ipykernel", "standard.files", "standard.processes")),
-    *("detect.walk.dispatch", "detect.walk.state", "history.plan", "compare", "server", "client"),
+    *(
+        "detect.walk.dispatch",
+        "detect.walk.state",
+        "detect.known_again",
+        "objects.questions",
+        "history.plan",
+        "compare",
+        "server",
+        "client",
+    ),
     *("session.checkout", "session.restore", "session.taking", "session.rerun", "session.checker", "session.in_place"),
     *("store.maintenance", "store.remote", "store.courier", "store.transfer", "store.memory_store"),
     *("frontend.protocol", "frontend.pages", "frontend.panel", "frontend.command", "frontend.mcp"),

@@ -25,7 +25,6 @@ from typing import Any
 from kishu_kernel.frontend.shell.notebook_code import NotebookCode, is_kernels
 from kishu_kernel.model.dataclass import dataclass
 from kishu_kernel.objects.classes import attributes, module_name
-from kishu_kernel.objects.questions import is_quiet_thread
 from kishu_kernel.objects.registry import registry
 
 _handler_of: Callable[[int], Any] = importlib.import_module("_signal").getsignal
@@ -150,7 +149,11 @@ class BackgroundCode:
         if id(thread) in self._own_threads or is_kernels(thread):
             return True
         target = _target_of(thread)
-        return _is_ours(target) or is_quiet_thread(type(thread), target)
+        if _is_ours(target):
+            return True
+        from kishu_kernel.objects.questions import is_quiet_thread
+
+        return is_quiet_thread(type(thread), target)
 
     def _is_on_stack(self, frame: types.FrameType | None) -> bool:
         while frame is not None and not self._code.runs(frame):

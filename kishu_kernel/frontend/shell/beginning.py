@@ -16,7 +16,6 @@ from kishu_kernel.frontend.shell.progress_line import ProgressLine
 from kishu_kernel.frontend.shell.remote_courier import RemoteCourier
 from kishu_kernel.frontend.shell.settings import Settings
 from kishu_kernel.frontend.shell.store_opener import StoreOpener
-from kishu_kernel.process import inherited_memory
 from kishu_kernel.session.session import Session
 
 
@@ -89,6 +88,8 @@ class Beginning:
         except Exception as error:  # whatever it is, the kernel starts
             self._begin_empty(str(error))
         finally:
+            from kishu_kernel.process import inherited_memory
+
             self.pending = False
             inherited_memory.release()
             host.progress.end()

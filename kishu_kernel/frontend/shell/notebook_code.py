@@ -19,7 +19,6 @@ from operator import is_
 from typing import Any
 
 from kishu_kernel.objects.classes import has_active_metaclass, module_name
-from kishu_kernel.objects.questions import makes_user_values
 
 _MAX_OBJECTS = 100
 """Objects that are looked at for one call, nearest first: what a library's thread works on may be large."""
@@ -223,7 +222,11 @@ def _is_data(kind: type) -> bool:
     if kind in _ATOMS or issubclass(kind, _CODE):
         return False
     package = module_name(kind).partition(".")[0]
-    return package in _DATA or makes_user_values(package)
+    if package in _DATA:
+        return True
+    from kishu_kernel.objects.questions import makes_user_values
+
+    return makes_user_values(package)
 
 
 def _frame_of(obj: Any) -> types.FrameType | None:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from kishu_kernel.errors import LoadError
 from kishu_kernel.model import Digest
-from kishu_kernel.process import inherited_memory
 from kishu_kernel.process.memory import LARGE_BYTES, UntouchedPages, address_of
 from kishu_kernel.store.base import ReadProgress
 from kishu_kernel.store.disk.direct_reads import DirectReader, Value
@@ -129,6 +128,8 @@ class ChunkLoader:
 
         Chunks of zeros are not written to pages that were never touched, so those take no memory.
         """
+        from kishu_kernel.process import inherited_memory
+
         if inherited_memory.given(piece.digests, target):
             if on_read:
                 on_read(piece.nbytes)
