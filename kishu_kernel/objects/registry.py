@@ -26,19 +26,14 @@ from typing import TYPE_CHECKING, Any
 from kishu_kernel.model.dataclass import dataclass
 from kishu_kernel.objects import libraries
 from kishu_kernel.objects.ambient_state import Provider
-from kishu_kernel.objects.classes import (
-    is_genuine,
-    module_name,
-    mro_of,
-    qualified_name,
-)
+from kishu_kernel.objects.classes import is_genuine, module_name, mro_of, qualified_name
 from kishu_kernel.objects.installed import entry_points, modules_of
 from kishu_kernel.objects.libraries import standard
 from kishu_kernel.objects.library import REGISTERING_ONCE, SETS, TABLES, Library, WithMemo, check, places_of
 from kishu_kernel.objects.native_rules import with_rule_of
 from kishu_kernel.process.audit_hook import allowed_in_process, allowed_on_this_thread
 from kishu_kernel.process.interrupts import uninterrupted
-from kishu_kernel.process.native import type_version
+from kishu_kernel.process.native import dict_version, type_version
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -82,7 +77,7 @@ class Registry:
         self._registered: list[Library] = []
         self._waiting: dict[str, list[Callable[[], None]]] | None = None  # by the package that is not imported yet
         self._late: list[Callable[[], None]] = []  # they wait for the first question about a class
-        self._modules = 0
+        self._modules: object = None
         self._lock = threading.RLock()
         self._tables: dict[tuple[str, str], dict[str, Entry]] = {}
         self._found: dict[int, tuple[weakref.ref[type], object, tuple[Said, ...]]] = {}  # by the ids of classes
@@ -265,7 +260,7 @@ class Registry:
 
     def _look(self) -> None:
         """Adds libraries that the session has imported since the last look. Nothing to do: 0.1 us."""
-        if self._modules != len(sys.modules):
+        if self._modules != _imported():
             uninterrupted(self._look_again)
 
     def _look_closely(self) -> None:
@@ -284,13 +279,14 @@ class Registry:
 
     def _look_again(self) -> None:
         with self._lock:
+            modules = _imported()  # what is imported meanwhile is for the next look
             if self._waiting is None:
                 self._waiting = {}
                 with allowed_on_this_thread(), allowed_in_process():  # folders are listed
                     self._find_ours()
                     self._find_theirs()
             self._load(self._waiting.keys() & sys.modules.keys())
-            self._modules = len(sys.modules)
+            self._modules = modules
 
     def _load(self, names: Iterable[str]) -> None:
         assert self._waiting is not None
@@ -300,13 +296,10 @@ class Registry:
 
     def _find_ours(self) -> None:
         assert self._waiting is not None
-        for folder, at_once in ((standard, True), (libraries, False)):
+        for folder in (standard, libraries):
             for name in modules_of(folder):
                 load = (_Late if name in folder.LATE else _Ours)(self._load_ours, f"{folder.__name__}.{name}")
-                if at_once:
-                    self._late.append(load) if isinstance(load, _Late) else load()
-                else:
-                    self._waiting.setdefault(name, []).append(load)
+                self._waiting.setdefault("sys" if folder is standard else name, []).append(load)
 
     def _load_ours(self, module: str) -> None:
         contents = vars(importlib.import_module(module))
@@ -393,6 +386,14 @@ class Registry:
 
     def _complain(self, whose: str, error: BaseException) -> None:
         self.tell_once(whose, _WORDS.format(whose, f"{type(error).__name__}: {error}"))
+
+
+def _imported() -> object:
+    """Another one whenever something was imported."""
+    try:
+        return dict_version(sys.modules) or (len(sys.modules), next(reversed(sys.modules), None))
+    except RuntimeError:  # another thread imports
+        return object()
 
 
 def _can_be_imported(kind: type) -> bool:

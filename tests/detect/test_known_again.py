@@ -158,7 +158,8 @@ class Judge:
         variables = {name: self.session[name] for name in self.names}
         while True:
             bound = BoundClasses(self.table, variables, trust=again is not None)
-            of = Fingerprinter(self.table, bound=bound.token_of, again=again)
+            asked = None if again is None else lambda: again
+            of = Fingerprinter(self.table, bound=bound.token_of, again=asked)
             found = {name: of.take(obj) for name, obj in variables.items()}
             if bound.are_so(of.certain_digest):
                 return found

@@ -218,6 +218,16 @@ def test_files_that_wait_for_a_question_about_a_class_answer_nothing_else(folder
         assert said.isdisjoint({"ambient", "current", "accesses_of_current", "registers_once"}), module
 
 
+def test_a_library_is_known_where_as_many_modules_are_imported_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = Registry()
+    monkeypatch.setitem(sys.modules, "made_up", types.ModuleType("made_up"))
+    assert not known.has_file_of_ours("spacy")
+    assert not known.has_file_of_ours("spacy")
+    monkeypatch.delitem(sys.modules, "made_up")
+    monkeypatch.setitem(sys.modules, "spacy", types.ModuleType("spacy"))
+    assert known.has_file_of_ours("spacy")
+
+
 def test_the_first_question_about_a_class_has_all_files_read() -> None:
     known = Registry()
     assert "random numbers" in known.providers()  # which asks about none
