@@ -258,7 +258,7 @@ def test_both_write_plain_sequences_alike(atoms: list[Any]) -> None:
     assert native == pure
 
 
-@pytest.mark.parametrize("size", [1023, 1024, 3000])
+@pytest.mark.parametrize("size", [1023, 1024, 3000, 40_000])
 @pytest.mark.parametrize("item", [lambda n: n, lambda n: str(n) * (n % 90), lambda n: (1 << 100) + n, lambda n: n / 7])
 def test_both_write_large_sets_alike(size: int, item: Any) -> None:
     mixed = {item(number) for number in range(size)}
