@@ -65,6 +65,7 @@ _STYLE = """
 @ .k-chip, @ .k-ref {display: inline-block; padding: 0 6px; margin: 0 4px 0 0; border-radius: 4px;
  font: 12px/18px var(--k-mono); max-width: 13em; overflow: hidden;
  text-overflow: ellipsis; vertical-align: middle; white-space: nowrap}
+@ .k-card .k-chip {max-width: 26em}
 @ .k-add {background: rgba(46, 160, 67, .22)} @ .k-mod {background: rgba(210, 140, 0, .24)}
 @ .k-del {background: rgba(218, 54, 51, .22)} @ .k-bad {background: rgba(218, 54, 51, .22)}
 @ .k-note {background: rgba(128, 128, 128, .2)}
