@@ -338,10 +338,10 @@ class AmbientState:
         return {name: value for name, value in values.items() if name in present and present[name].before_loading}
 
     def _moved_along(self, move: Move) -> Values:
-        """What was to stay as it was, and refers to variables that have just got other objects, or went with others."""
+        """What refers to variables that have just got other objects, or went with others: `%precision` sets NumPy's."""
         found = {}
         for name, provider in self._present().items():
-            if name in move.known.values and name not in move.values:
+            if name in move.known.values:
                 value = move.known.values[name]
                 with suppress(Exception):
                     if differs(provider.read(), value):

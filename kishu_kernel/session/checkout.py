@@ -217,14 +217,12 @@ class Checkouts:
 
         Nothing is re-run for that: this is past the step at which a person could stop it.
         """
+        options = CheckoutOptions(replay="never", allow_lost=True)
         for _ in range(TIMES_PUT_RIGHT):
             self._cells.unchecked = EVERYTHING
             start = self._start(plan.target)
-            delta = start.changes[0].delta
-            if not delta:
-                self._cells.mark_checked()
-                return
-            options = CheckoutOptions(replay="never", allow_lost=True)
+            if not (delta := start.changes[0].delta):
+                return self._cells.mark_checked()
             reuse = self._ledger.sequence_reuse()
             in_place = self._restorer.live_objects(start.state, start.changes[1])
             try:
@@ -235,12 +233,14 @@ class Checkouts:
                     self._rebind(again, restored, start, branch, reuse, in_place)
             except Exception:  # the checkout itself is done
                 break
+            renewed = set(delta.created).union(*(version.names for version in restored))
+            gone = [obj for name, obj in start.changes[1].items() if name in renewed]
             with noticing_code() as noticed:
                 del start, restored, reuse, in_place
+                self._restorer.end_without_effect(gone)
             if not noticed.ran:
-                self._cells.mark_checked()
-                return
-        tell_changed_by_destructors(self._warn, delta)
+                return self._cells.mark_checked()
+        return tell_changed_by_destructors(self._warn, delta)
 
     def begin_at(self, target: str, branch: str) -> Outcome:
         """Goes to a state that other sessions have made, and begins a branch there.

@@ -99,6 +99,7 @@ class Checkpointer:
     def _take(self, finished: FinishedCell) -> Checkpoint:
         variables = self._names.variables()
         background = self._cells.background_access()
+        self._note_modules_loaded_anew()
         outside = self._cells.unchecked | finished.outside | background
         contained = finished.contained and outside == NOTHING
         running = self._cells.subshell_access()
@@ -132,8 +133,14 @@ class Checkpointer:
     def changes(self) -> tuple[Judgement, Mapping[str, Any]]:
         """What has changed since the last checkpoint, and the variables as they are."""
         variables = self._names.variables()
+        self._note_modules_loaded_anew()
         outside = self._cells.unchecked | self._cells.background_access()
         return self._ledger.judge(NOTHING, variables, outside, self._cells.subshell_access()), variables
+
+    def _note_modules_loaded_anew(self) -> None:
+        """What was imported from a module of the user's is not found there any more, once that is loaded anew."""
+        if self._names.modules.loaded_anew:
+            self._names.modules.loaded_anew, self._cells.unchecked = False, EVERYTHING
 
     def keep_changes(
         self, judgement: Judgement, variables: Mapping[str, Any], message: str | None = None

@@ -86,6 +86,8 @@ class ModuleData:
         """Module -> names of its data."""
         self._reached: dict[frozenset[str], frozenset[str]] = {}
         """Modules -> names of all that their code may touch."""
+        self.loaded_anew = False
+        """One was, since somebody took note: what was bound before may be in it no more under its name."""
         self._caches: list[Any] = []
         """Functions with caches that were bound."""
 
@@ -104,6 +106,7 @@ class ModuleData:
         if self._seen == _imported_now() and not changed:
             return
         for name in changed:
+            self.loaded_anew = self.loaded_anew or name in sys.modules
             if sys.modules.get(name) is self._own[name].module:
                 forget_held(name)
                 self._own[name].load_noted()
@@ -254,9 +257,9 @@ class ModuleData:
         created = {name for name in changed.intersection(delta.created) - deleted if not self._is_of_source(name)}
         return replace(
             delta,
-            created=_sorted({*delta.created} - theirs | created),
-            modified=_sorted({*delta.modified} - theirs | (changed - deleted - created)),
-            deleted=_sorted({*delta.deleted} - theirs | deleted),
+            created=tuple(sorted({*delta.created} - theirs | created)),
+            modified=tuple(sorted({*delta.modified} - theirs | (changed - deleted - created))),
+            deleted=tuple(sorted({*delta.deleted} - theirs | deleted)),
         )
 
     def _is_deleted(self, name: str, is_gone: bool, variables: Mapping[str, Any]) -> bool:
@@ -444,7 +447,3 @@ def _imported_now() -> tuple[int, Any]:
 
 
 _NOT_SEEN = -1, None
-
-
-def _sorted(names: Iterable[str]) -> tuple[str, ...]:
-    return tuple(sorted(names))

@@ -190,6 +190,12 @@ class Restorer:
         if left:
             self._copies.let_go()
 
+    def end_without_effect(self, gone: list[Any]) -> None:
+        """Lets go of objects that were bound a moment only, and empties the list."""
+        self._copies.note(gone)
+        gone.clear()
+        self._copies.let_go()
+
     def _disarm(self, error: BaseException) -> None:
         self._rerunner.inputs.failed(error)
         self._copies.failed(error)

@@ -220,7 +220,7 @@ def test_what_a_library_gave_to_its_own_logger_at_its_first_use_is_no_loss(start
 def test_a_function_for_errors_set_where_numpy_is_imported(start: Start, tmp_path: Path) -> None:
     notebook = {"JPY_SESSION_NAME": str(tmp_path / "book.ipynb")}
     with start(environment=notebook) as kernel:
-        kernel.ok("best = None\ndef told(kind, flag): said.append(kind)\nsaid = []")
+        kernel.ok("%precision 3\nbest = None\ndef told(kind, flag): said.append(kind)\nsaid = []")
         kernel.ok("import numpy as np; np.seterr(all='call'); np.seterrcall(told)")
         kernel.done("undo")
         assert kernel.value("__import__('numpy').geterrcall()") is None
@@ -228,6 +228,9 @@ def test_a_function_for_errors_set_where_numpy_is_imported(start: Start, tmp_pat
         for step in ("undo", "undo", "redo", "redo"):
             kernel.done(step)
         assert kernel.value("best, __import__('numpy').geterrcall()") == (5, None)
+        assert (
+            kernel.value("__import__('numpy').get_printoptions()['precision']") == 8
+        )  # %precision sets it, where it is
         kernel.done("undo")
         kernel.ok("import numpy as np; np.seterr(all='call'); np.seterrcall(told)")
         kernel.done("log")  # what was taken is written

@@ -300,6 +300,11 @@ PACKAGES: dict[str, Scenario] = {
         "importlib.reload(helper)",
         "assert helper.cfg is cfg and helper.go() == (6, 5)",
     ),
+    "what was imported before it was loaded again": (
+        "import helper, importlib; from helper import go\n---\n_ = importlib.reload(helper)",
+        "go = helper.go",
+        "assert go is not helper.go and go() == helper.go() == (1, 3)",
+    ),
     "what is set after it was loaded again": (
         "import helper, importlib; helper.cfg['k'] = 6; _ = importlib.reload(helper); helper.cfg['k'] = 7",
         "helper.cfg['k'] = 8; helper.LEVEL = 1",

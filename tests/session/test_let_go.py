@@ -54,6 +54,22 @@ def test_what_goes_changes_nothing_of_the_state_that_comes(notebook: Notebook, c
     assert notebook.warnings == []
 
 
+def test_a_class_that_counts_its_instances(notebook: Notebook) -> None:
+    """It is loaded with them: what it came with in between ends without counting."""
+    notebook.ok(
+        "class R:\n    live, ended = 0, []\n    def __init__(self, n): self.n = n; R.live += 1\n"
+        "    def __del__(self): R.live -= 1; R.ended.append(self.n)\na, b = R('a'), R('b')"
+    )
+    states = {str(notebook.head): (2, [])}
+    for cell, expected in {"del a": (1, ["a"]), "b = [R(n) for n in range(3)]": (3, ["a", "b"])}.items():
+        notebook.ok(cell)
+        states[str(notebook.head)] = expected
+    for head in [*states, *reversed(states), *states]:
+        notebook.session.checkout(head)
+        assert (notebook["R"].live, notebook["R"].ended) == states[head]
+    assert notebook.warnings == []
+
+
 def test_where_it_cannot_be_put_right_it_is_told(notebook: Notebook) -> None:
     notebook.ok("seen = (n for n in range(9)); next(seen)")  # in no store
     before = notebook.head
