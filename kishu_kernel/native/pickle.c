@@ -62,10 +62,28 @@ save_item(Pickling *p, PyObject *item, const Kept *kept, Py_ssize_t place)
     return done;
 }
 
+#define LARGE (8 * BATCH)
+#define MOST_ROOM (64 << 20)
+
+/* A container has so many items, of which a first batch is written from `start` on. If the others are half as long again at
+ * most, there is room, and what is written need not be moved when the stream grows. What is not used goes at the end.
+ */
+static int
+room_for_all(Pickling *p, size_t start, Py_ssize_t size)
+{
+    if (size < LARGE) {
+        return WRITTEN;
+    }
+    double wanted = (double)(p->out.length - start) / BATCH * (double)(size - BATCH) * 1.5;
+    size_t more = wanted < MOST_ROOM ? (size_t)wanted : MOST_ROOM;
+    return p->out.capacity - p->out.length < more ? grow(p, more) : WRITTEN;
+}
+
 static int
 save_list(Pickling *p, PyObject *list)
 {
     Py_ssize_t size = PyList_GET_SIZE(list);
+    size_t start = p->out.length;
     Kept kept = kept_like(p, size, size ? PyList_GET_ITEM(list, 0) : NULL);
     TRY(put_code(p, EMPTY_LIST));
     TRY(memoize(p, list));
@@ -83,6 +101,9 @@ save_list(Pickling *p, PyObject *list)
             TRY(save_item(p, PyList_GET_ITEM(list, place), &kept, place));
         }
         TRY(put_code(p, APPENDS));
+        if (place == BATCH) {
+            TRY(room_for_all(p, start, size));
+        }
     }
     return WRITTEN;
 }
@@ -120,6 +141,7 @@ save_pairs(Pickling *p, PyObject *dict)
 {
     PyObject *key, *value;
     Py_ssize_t place = 0, size = PyDict_GET_SIZE(dict);
+    size_t start = p->out.length;
     if (size == 1) {
         PyDict_Next(dict, &place, &key, &value);
         TRY(save(p, key));
@@ -142,6 +164,9 @@ save_pairs(Pickling *p, PyObject *dict)
             batch++;
         }
         TRY(put_code(p, SETITEMS));
+        if (number == BATCH) {
+            TRY(room_for_all(p, start, size));
+        }
     }
     return WRITTEN;
 }
@@ -157,11 +182,12 @@ save_dict(Pickling *p, PyObject *dict)
 static int
 save_set(Pickling *p, PyObject *set)
 {
-    Py_ssize_t place = 0;
+    Py_ssize_t place = 0, size = PySet_GET_SIZE(set);
+    size_t start = p->out.length;
     TRY(put_code(p, EMPTY_SET));
     TRY(memoize(p, set));
-    int batch = PySet_GET_SIZE(set) ? BATCH : 0;
-    while (batch == BATCH) {
+    int batch = size ? BATCH : 0;
+    for (int first = 1; batch == BATCH; first = 0) {
         PyObject *item;
         batch = 0;
         TRY(put_code(p, MARK));
@@ -170,6 +196,9 @@ save_set(Pickling *p, PyObject *set)
             batch++;
         }
         TRY(put_code(p, ADDITEMS));
+        if (first) {
+            TRY(room_for_all(p, start, size));
+        }
     }
     return WRITTEN;
 }
