@@ -127,7 +127,9 @@ def load_strings(
             numbers = numpy.frombuffer(_bytes(source), f"<u{width}", count)
             kinds = numpy.empty(sum(block[0] for block in blocks), object)
             _fill(kinds, blocks, markers)
-            line[:] = kinds.take(numbers)
+            if numbers.max(initial=0) >= kinds.size:
+                raise ValueError("a number stands for no string")
+            kinds.take(numbers, out=line, mode="clip")  # in its other modes all is put in new memory first
     recall.note_loaded_array(content, flat)
     array.flags.writeable = writeable
     return array

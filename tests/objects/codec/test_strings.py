@@ -18,6 +18,7 @@ from kishu_kernel.detect.fingerprint import Fingerprinter
 from kishu_kernel.detect.sequence_cache import CachedSequence, CheckoutReuse, PayloadReuse, array_lookup
 from kishu_kernel.errors import LoadError
 from kishu_kernel.model import Checkpoint, CheckpointId, Payload, SessionId, Version
+from kishu_kernel.model.dataclass import replace
 from kishu_kernel.objects.codec import written_texts
 from kishu_kernel.objects.codec.encoding import encode
 from kishu_kernel.objects.codec.pickling import decode
@@ -412,4 +413,12 @@ def test_text_that_does_not_fit_is_not_loaded(harm: Any) -> None:
     data = memoryview(bytearray(harm(bytes(buffer.data))))
     harmed = Payload(payload.names, payload.codec, payload.stream, (type(buffer)(data, direct=True),))
     with pytest.raises(LoadError, match="there are 204"):
+        decode(stored(harmed), TABLE.namespace)
+
+
+def test_a_number_that_stands_for_no_string_is_told() -> None:
+    payload = payload_of(x=np.array(["a", "b"] * BLOCK, object))
+    [buffer] = payload.buffers
+    harmed = replace(payload, buffers=(replace(buffer, data=memoryview(bytearray(bytes(buffer.data)[:-1] + b"\2"))),))
+    with pytest.raises(LoadError, match="stands for no string"):
         decode(stored(harmed), TABLE.namespace)
