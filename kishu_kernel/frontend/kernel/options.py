@@ -203,7 +203,8 @@ class KishuOptions(Configurable):
 
     @default("remote_recipients")
     def _default_remote_recipients(self) -> list[str]:
-        return _environment_list("KISHU_REMOTE_RECIPIENTS", ())
+        told = os.environ.get("KISHU_REMOTE_RECIPIENTS", "").strip()
+        return _environment_list("KISHU_REMOTE_RECIPIENTS", ()) or ([""] if told else [])  # "," is an error, not none
 
     @default("start_at")
     def _default_start_at(self) -> str:

@@ -60,7 +60,8 @@ def secured(store: Environment, objects: Objects, recipients: Sequence[str] | No
             encrypted, and recipients were named; or somebody else has prepared it.
     """
     if recipients is None:
-        recipients = [each for each in os.environ.get(RECIPIENTS, "").split(",") if each.strip()]
+        told = os.environ.get(RECIPIENTS, "").strip()
+        recipients = [each for each in told.split(",") if each.strip()] or ([""] if told else [])
     # an empty one may be of a variable that is not set: nothing is to be sent as it is then
     named = list(dict.fromkeys(each.strip() or "an empty text" for each in recipients))
     with store.reading() as txn:

@@ -176,6 +176,15 @@ def test_what_is_no_recipient_is_told(here: Path, plain: Objects, own: str, name
     assert list(plain.list("")) == []
 
 
+def test_recipients_of_the_environment(here: Path, plain: Objects, own: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(recipients.RECIPIENTS, ", ")  # as of two variables that are not set
+    with pytest.raises(RemoteError, match=r"^an empty text is no public key of age"):
+        push(here, plain)
+    monkeypatch.setenv(recipients.RECIPIENTS, f"{own},")
+    push(here, plain)
+    assert recipients.NAME in {each.name for each in plain.list("")}
+
+
 # --- attacks
 
 
