@@ -82,15 +82,22 @@ def let_in() -> Iterator[None]:
             raise
 
 
-def cell_begins() -> None:
+def raise_kept() -> None:
     """Raises KeyboardInterrupt where one was kept for the cell, or was raised, and somebody has swallowed it.
 
-    A destructor, a callback or a library may. From here on interrupts are raised in the cell's code.
+    A destructor, a callback or a library may.
     """
+    if _awaited and _kept and _interruptible():
+        raise KeyboardInterrupt
+
+
+def cell_begins() -> None:
+    """The same, for the last time: from here on interrupts are raised in the cell's code."""
     global _awaited
     if not (_awaited and _interruptible()):
         return
-    _set_handler(_SIGINT, signal.default_int_handler)
+    if _handler_of(_SIGINT) is _raise_and_keep:  # and not ipykernel's, which cancels a cell that awaits
+        _set_handler(_SIGINT, signal.default_int_handler)
     _awaited = False
     if _kept:
         raise KeyboardInterrupt

@@ -8,7 +8,7 @@ Neighbours: `store.catalog.removal` removes one; `frontend.shell.store_fate` and
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -39,14 +39,6 @@ class UpkeepRules:
     max_age: float | None = MAX_AGE
     limit: int | None = None
     everything: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Removed:
-    """What has gone: how many stores, and their bytes."""
-
-    stores: int = 0
-    bytes: int = 0
 
 
 def has_name(store: Store) -> bool:
@@ -87,7 +79,7 @@ def _looked_at(base: Path, rules: UpkeepRules) -> Iterator[Path | None]:
             yield None
 
 
-def tidy(base: Path, rules: UpkeepRules, should_stop: Callable[[], bool]) -> Removed:
+def tidy(base: Path, rules: UpkeepRules, should_stop: Callable[[], bool]) -> Iterator[int]:
     """Removes what may go, once a day whoever asks. What cannot be removed now stays until then.
 
     Where the last look was long ago, or is to come, nothing goes for its age: the clock may have jumped, and who comes
@@ -95,6 +87,9 @@ def tidy(base: Path, rules: UpkeepRules, should_stop: Callable[[], bool]) -> Rem
 
     Args:
         should_stop: asked after each store that was looked at: the next one who asks goes on, if any has gone.
+
+    Yields:
+        Of each that has gone, its bytes.
     """
     from kishu_kernel.store.catalog.paths import last_look
     from kishu_kernel.store.catalog.removal import remove_store
@@ -102,31 +97,28 @@ def tidy(base: Path, rules: UpkeepRules, should_stop: Callable[[], bool]) -> Rem
     from kishu_kernel.store.maintenance.new_store import remove_unfinished
 
     mark = last_look(base)
-    gone: list[int] = []
+    any_gone = False
     with suppress(OSError):
         ago = time.time() - mark.stat().st_mtime
         if 0 <= ago < DAY:
-            return Removed()
+            return
         if not 0 <= ago <= MAX_AGE:
             rules = replace(rules, max_age=None)
     remove_unfinished(base)
     for path in _looked_at(base, rules):
         if path is not None:
             with suppress(StoreError):
-                gone.append(remove_store(path))
+                removed = remove_store(path)
+                any_gone = True
+                yield removed
         if should_stop():
-            if gone:
-                return _counted(gone)
+            if any_gone:
+                return
             break
     with suppress(OSError):
         make_missing(mark.parent)
         mark.touch(0o600)
         mark.chmod(0o600)  # whatever the umask left of it
-    return _counted(gone)
-
-
-def _counted(bytes: Sequence[int]) -> Removed:
-    return Removed(len(bytes), sum(bytes))
 
 
 def _may_have_name(path: Path) -> bool:

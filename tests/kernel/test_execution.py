@@ -93,6 +93,14 @@ def test_an_interrupt_as_soon_as_a_cell_is_heard_of_is_the_cells(kernel: Kernel)
     assert kernel.value("7") == 7
 
 
+def test_an_interrupt_that_a_callback_of_the_shells_swallows_is_the_cells(kernel: Kernel) -> None:
+    """IPython shows it as an error of the callback, and the cell ran on."""
+    press = "def press(info):\n    if 'while' in info.raw_cell: os.kill(os.getpid(), signal.SIGINT); time.sleep(1)"
+    kernel.ok(f"import os, signal, time\n{press}\nget_ipython().events.register('pre_run_cell', press)")
+    assert kernel.run("while True: time.sleep(0.001)").reply["ename"] == "KeyboardInterrupt"
+    assert kernel.ok("print('run_ast_nodes' in vars(get_ipython()))").stdout == "False\n"
+
+
 def test_after_an_await_that_was_interrupted(kernel: Kernel) -> None:
     kernel.ok("import asyncio; xs = []")
     # In small steps: ipykernel's loop does not wake up for a signal alone.

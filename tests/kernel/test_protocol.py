@@ -1237,7 +1237,7 @@ def test_a_timeout_may_be_any_number(shared: Kernel, past: dict[str, str], timeo
 
 
 def test_a_request_is_answered_where_no_file_can_be_opened(kernel: Kernel) -> None:
-    kernel.ok("import resource; before = resource.getrlimit(resource.RLIMIT_NOFILE)")
+    kernel.ok("import resource; before = resource.getrlimit(resource.RLIMIT_NOFILE); print()")  # which makes a pipe
     kernel.ok("resource.setrlimit(resource.RLIMIT_NOFILE, (8, before[1]))")
     reply = kernel.request("log")
     assert (reply["status"], bool(reply["hint"])) == ("error", True)

@@ -151,6 +151,7 @@ def test_what_others_have_left_goes_by_its_age(start: Start, tmp_path: Path) -> 
     kernel = start()
     kernel.ok("x = 1")
     until(lambda: not alone.exists())
+    until(lambda: kernel.done("status")["warnings"])
     [told] = kernel.done("status")["warnings"]
     assert re.fullmatch(r"What 1 kernel without a notebook had left was removed, since .*: \d.* kB\.", told)
     assert {each.path for each in list_stores(stores)} >= {gone, named, young}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import IPython
 import pytest
 
 from kishu_kernel.process.native import WALKER
@@ -31,7 +32,7 @@ LATER = (
 )
 """Rooms that are for objects which are taken apart, for other states, and for whoever asks."""
 
-NOBODYS = ("numpy", "pandas", "dill", "difflib", "click", "cryptography")
+NOBODYS = {"numpy", "pandas", "dill", "click", "cryptography", *(() if IPython.version_info[0] < 9 else ("difflib",))}
 
 
 @pytest.mark.skipif(WALKER is None, reason="its twin in Python takes plain containers apart, too")
@@ -42,7 +43,7 @@ def test_a_session_with_plain_values_has_half_of_us(kernel: Kernel) -> None:
     found = kernel.ok("import sys; print(*sys.modules)").stdout.split()
     ours = {name.removeprefix("kishu_kernel.") for name in found if name.startswith("kishu_kernel.")}
     assert {name for name in ours for room in LATER if name == room or name.startswith(f"{room}.")} == set()
-    assert set(NOBODYS).isdisjoint(found)
+    assert NOBODYS.isdisjoint(found)
     assert len(ours) <= MOST
 
     kernel.ok("class A: pass\na = A(); a.b = xs")  # all of it is there for whoever needs it

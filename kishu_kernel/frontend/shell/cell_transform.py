@@ -1,4 +1,4 @@
-"""What IPython turns a cell into before it compiles it: made once for each cell.
+"""What IPython turns a cell into before it compiles it, made once for each cell, and when it comes to its code.
 
 IPython itself makes it twice for a cell, and asks twice whether it is to be awaited. Transformers can be the user's and
 do anything, so they must not run more often because of us; and where there are none but IPython's own, once will do.
@@ -7,7 +7,7 @@ do anything, so they must not run more often because of us; and where there are 
 from __future__ import annotations
 
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from operator import is_
@@ -148,6 +148,35 @@ def _transforming(shell: Any) -> list[Any]:
         return [type(shell).transform_cell, type(shell).should_run_async, manager, prefilter, *before, *after]
     except AttributeError:
         return []
+
+
+@contextmanager
+def told_of_code(shell: Any, begins: Callable[[], None]) -> Iterator[None]:
+    """Within this context `begins` is called when the shell is about to run a cell's code, once.
+
+    Before that the shell calls what others have registered with it, and swallows an interrupt that comes within these.
+    What it raises is raised there. Where the user has put another one in the place of the shell's method it is called
+    at once.
+    """
+    own: dict[str, Any] = vars(shell)
+
+    def run_ast_nodes(*arguments: Any, **how: Any) -> Any:
+        withdraw()
+        begins()
+        return shell.run_ast_nodes(*arguments, **how)
+
+    def withdraw() -> None:
+        if own.get("run_ast_nodes") is run_ast_nodes:
+            del own["run_ast_nodes"]
+
+    if "run_ast_nodes" in own:
+        begins()
+    else:
+        own["run_ast_nodes"] = run_ast_nodes
+    try:
+        yield
+    finally:
+        withdraw()
 
 
 def all_code(text: str, expressions: Mapping[str, str]) -> str:

@@ -78,12 +78,16 @@ class StoreFate:
         self._looked = True
         from kishu_kernel.session.upkeep import tidy
 
-        with suppress(StoreError, OSError):
-            gone = tidy(self._opener.place.path.parent, self._opener.upkeep, should_stop)
-            if gone.stores:
-                kernels = counted(gone.stores, "kernel")
+        gone: list[int] = []
+        try:  # a message that comes ends this with an interrupt: what has gone by then is told
+            with suppress(StoreError, OSError):
+                for removed in tidy(self._opener.place.path.parent, self._opener.upkeep, should_stop):
+                    gone.append(removed)
+        finally:
+            if gone:
+                kernels = counted(len(gone), "kernel")
                 warn(
-                    f"What {kernels} without a notebook had left was removed, since nobody used it: {size(gone.bytes)}."
+                    f"What {kernels} without a notebook had left was removed, since nobody used it: {size(sum(gone))}."
                 )
 
 

@@ -23,7 +23,7 @@ from kishu_kernel.frontend.shell.background_code import BackgroundCode
 from kishu_kernel.frontend.shell.beginning import Beginning
 from kishu_kernel.frontend.shell.cell_finder import CellFinder
 from kishu_kernel.frontend.shell.cell_runner import ShellRunner
-from kishu_kernel.frontend.shell.cell_transform import CellTransform, all_code
+from kishu_kernel.frontend.shell.cell_transform import CellTransform, all_code, told_of_code
 from kishu_kernel.frontend.shell.contained_cells import ContainedCells
 from kishu_kernel.frontend.shell.output_recorder import Output, OutputRecorder, flush_own
 from kishu_kernel.frontend.shell.progress_line import ProgressLine
@@ -40,7 +40,7 @@ from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.objects.secret_names import keep_out_of_environment
 from kishu_kernel.process.audit_hook import start_recording
 from kishu_kernel.process.cell_sources import add_source_lookup
-from kishu_kernel.process.interrupts import cell_begins, let_in
+from kishu_kernel.process.interrupts import cell_begins, let_in, raise_kept
 from kishu_kernel.process.python_gc import collector_paused
 from kishu_kernel.process.tracing import untraced
 from kishu_kernel.session.module_data import ModuleData
@@ -197,8 +197,8 @@ class TrackedShell:
                         self.beginning.before_cell()
                     cell = self._begin_cell(code, source, msg_id, main, self.shell.execution_count)
                 contained = cell.ticket is not None and cell.ticket.contained
-                with self._transform.reused(code, text, contained):
-                    cell_begins()
+                with self._transform.reused(code, text, contained), told_of_code(self.shell, cell_begins):
+                    raise_kept()
                     begun = True
                     reply = await run()
         except KeyboardInterrupt:  # IPython had not come to its code, or was done with that
@@ -241,8 +241,8 @@ class TrackedShell:
                     self.beginning.reach_start()
                     self.cells.wait_for_other_threads()
                     ticket = self._watch(source, main, hidden=True)
-                with self._transform.reused(code, text):
-                    cell_begins()
+                with self._transform.reused(code, text), told_of_code(self.shell, cell_begins):
+                    raise_kept()
                     reply = await run()
         except KeyboardInterrupt:
             reply = reply or interrupted(self.shell.execution_count)
