@@ -34,16 +34,15 @@ take_all(Memo *owners, const Memo *links, int64_t value, int numbered)
         return 0;
     }
     size_t slots = links->mask + 1;
-    Slot *taken = PyMem_Malloc(slots * sizeof(Slot));
+    Slot *taken = slots_new(slots);
     if (taken == NULL) {
-        PyErr_NoMemory();
         return -1;
     }
     for (size_t place = 0; place < slots; place++) {
         taken[place].key = links->slots[place].key;
         taken[place].value = value + (numbered ? links->slots[place].value : 0);
     }
-    PyMem_Free(owners->slots);
+    slots_free(owners->slots, owners->mask + 1);
     owners->slots = taken;
     owners->mask = links->mask;
     owners->count = links->count;

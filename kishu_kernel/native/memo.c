@@ -32,12 +32,10 @@ memo_grow(Memo *memo)
 {
     Slot *before = memo->slots;
     size_t old = memo->mask ? memo->mask + 1 : 0, slots = old ? old * (memo->count > MANY ? 2 : 4) : 16;
-    Slot *now = PyMem_Malloc(slots * sizeof(Slot));
+    Slot *now = slots_new(slots);
     if (now == NULL) {
-        PyErr_NoMemory();
         return -1;
     }
-    memset(now, 0, slots * sizeof(Slot)); /* not by `calloc`: pages that are read first cost two faults each */
     memo->slots = now;
     memo->mask = slots - 1;
     for (size_t place = 0; place < old; place++) {
@@ -45,7 +43,7 @@ memo_grow(Memo *memo)
             *slot_of(memo, before[place].key) = before[place];
         }
     }
-    PyMem_Free(before);
+    slots_free(before, old);
     return 0;
 }
 
@@ -164,13 +162,12 @@ memo_new(PyTypeObject *type, PyObject *arguments, PyObject *names)
     }
     Memo *memo = (Memo *)type->tp_alloc(type, 0), *other = (Memo *)links;
     if (memo != NULL && other->mask) {
-        size_t size = (other->mask + 1) * sizeof(Slot);
-        memo->slots = PyMem_Malloc(size);
+        memo->slots = slots_new(other->mask + 1);
         if (memo->slots == NULL) {
             Py_DECREF(memo);
-            return PyErr_NoMemory();
+            return NULL;
         }
-        memcpy(memo->slots, other->slots, size);
+        memcpy(memo->slots, other->slots, (other->mask + 1) * sizeof(Slot));
         memo->mask = other->mask;
         memo->count = other->count;
     }
@@ -180,7 +177,7 @@ memo_new(PyTypeObject *type, PyObject *arguments, PyObject *names)
 static void
 memo_dealloc(Memo *self)
 {
-    PyMem_Free(self->slots);
+    slots_free(self->slots, self->mask + 1);
     Py_TYPE(self)->tp_free(self);
 }
 

@@ -101,6 +101,9 @@ typedef struct {
     Py_ssize_t count, capacity;
 } Stack;
 
+Slot *slots_new(size_t count); /* free ones */
+void slots_free(Slot *slots, size_t count);
+
 extern PyTypeObject PartsType, MemoType, StackType, OverrideType, ShapeType, LastingType, WatchType;
 
 int parts_flush(Parts *parts);
