@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from kishu_kernel.detect.walk.result import Fingerprint, TokenOf
+from kishu_kernel.model import Digest
 from kishu_kernel.model.dataclass import dataclass
 from kishu_kernel.objects.classes import (
     contents_of,
@@ -31,6 +32,7 @@ from kishu_kernel.objects.classes import (
     is_bare,
     is_genuine,
     is_notebooks,
+    is_one_of,
     is_users_own,
     module_contents,
     module_name,
@@ -93,14 +95,14 @@ class KnownAgain:
         self._shown = Unchanged()
         self._judgement = 0
         self._state: object = None
-        self._of_several_names: set[int] | None = None
         self._in_vain = Counter[int]()
         """By ids how often something could not be known again, or was another one: that is not looked at each time."""
+        self._changed: dict[int, Digest] = {}
+        """By ids what was found of what was another one: when that stays what it is, it is looked at again."""
 
     def begin(self) -> None:
         """A judgement begins."""
         self._judgement += 1
-        self._of_several_names = None
         moment = self._table.moment
         state = state_of_ways(self._table) if moment is None else moment.state
         if state != self._state:
@@ -109,9 +111,11 @@ class KnownAgain:
             self._named.clear()
             self._shown.clear()
             self._in_vain.clear()
+            self._changed.clear()
             self._state = state
         if self._judgement % _OFTEN == 0:
             self._in_vain.clear()
+            self._changed.clear()
             self._named.clear()
             last = self._judgement - _OFTEN
             self._known = {key: each for key, each in self._known.items() if each.judgement > last}
@@ -125,11 +129,12 @@ class KnownAgain:
                 return by_name[2]
             del self._named[id(obj)]
         known = self._known.get(id(obj))
-        if known is None or self._has_several_names(obj):  # they share what a walk made, too
+        if known is None:
             return None
         if not known.shape.holds(obj):
             del self._known[id(obj)]
             self._in_vain[id(obj)] += 1  # what each cell changes is walked each time: to look at it, too, is in vain
+            self._changed[id(obj)] = known.found.digest
             return None
         lasting = self._table.lasting_references.get
         for cls, token in known.tokens:
@@ -151,12 +156,6 @@ class KnownAgain:
         return Fingerprint(
             found.digest, found.links, codes=codes, dynamic=found.dynamic, classes=found.classes, kinds=kinds
         )
-
-    def _has_several_names(self, obj: Any) -> bool:
-        if self._of_several_names is None:  # most judgements of most sessions ask for nothing that is known
-            times = Counter(map(id, list(self._table.namespace.values())))
-            self._of_several_names = {key for key, count in times.items() if count > 1}
-        return id(obj) in self._of_several_names
 
     def walked(self, obj: Any, walk: Callable[[Any], tuple[Fingerprint, bool]], bound: TokenOf) -> Fingerprint:
         """The fingerprint that a walk finds, to be known again.
@@ -182,21 +181,25 @@ class KnownAgain:
         known = None if shape is None or hid or not _is_all_told(found) else self._noted(obj, shape, found, bound)
         if known is not None:
             self._known[id(obj)] = known
+        elif not may_be and self._changed.get(id(obj)) == found.digest:
+            self._in_vain[id(obj)] = _TRIES - 1
         else:
             self._in_vain[id(obj)] += 1
+            if id(obj) in self._changed:
+                self._changed[id(obj)] = found.digest
         return found
 
     def _noted(self, obj: Any, shape: Any, found: Fingerprint, bound: TokenOf) -> _Known | None:
         sealed = shape.seal(obj, found.links, self._table.namespace)
         if sealed is None:  # something has run meanwhile
             return None
-        links, (classes, kinds, functions) = sealed
+        links, (classes, kinds, functions, made_in_c) = sealed
         tokens = list[tuple[weakref.ref[type], bytes | None]]()
         references = list[tuple[weakref.ref[Any], bytes | None]]()
         libraries = list[tuple[weakref.ref[type], tuple[int, ...]]]()
-        for kind in kinds:
+        for kind in (*kinds, *made_in_c):
             version = version_of_globals(kind)
-            if version is None or not self._is_shown(kind):
+            if version is None or not (is_one_of(kind, made_in_c) or self._is_shown(kind)):
                 return None
             if version:
                 libraries.append((weakref.ref(kind), version))

@@ -80,6 +80,7 @@ execute(PyObject *module)
     PyObject *copyreg = PyImport_ImportModule("copyreg");
     copyreg_newobj = copyreg == NULL ? NULL : PyObject_GetAttrString(copyreg, "__newobj__");
     Py_XDECREF(copyreg);
+    made_in_c_begin();
     if (states_begin() < 0 || functions_begin() < 0) {
         return -1;
     }

@@ -262,10 +262,16 @@ typedef struct {
     int shared;      /* something else may hold what an object has its attributes in */
 } Shown;
 
-enum { SHOWN_NOT = 0, SHOWN_ATOM, SHOWN_NOTHING, SHOWN_NODE, SHOWN_CODE, SHOWN_CLASS, SHOWN_WHOLE, SHOWN_NAMED };
+enum { SHOWN_NOT = 0, SHOWN_ATOM, SHOWN_NOTHING, SHOWN_NODE, SHOWN_CODE, SHOWN_CLASS, SHOWN_WHOLE, SHOWN_NAMED, SHOWN_MADE_IN_C };
 
 int shown_kind(PyObject *obj);
 int shown_read(PyObject *obj, int shown, Shown *into);
+int shown_put_word(Shown *into, uintptr_t word);
+int shown_put_object(Shown *into, PyObject *obj); /* which is read, too; NULL: there is none */
+int shown_put_attributes(Shown *into, PyObject *dict);
+void made_in_c_begin(void);
+int is_made_in_c(PyTypeObject *kind);
+int made_in_c_read(PyObject *obj, Shown *into);
 PyObject *shape_of(PyObject *module, PyObject *const *args, Py_ssize_t count);
 
 /* -- what places hold is as it was (watch.c) ------------------------------------------------------------- */

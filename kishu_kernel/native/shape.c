@@ -248,45 +248,59 @@ let_go_of_code(Shape *shape)
     return shape->codes == NULL ? -1 : 0;
 }
 
-/* Classes but for the root, classes of instances, and functions that have other globals. */
+static int
+note_kind(PyObject *kinds, PyTypeObject *kind)
+{
+    Py_ssize_t known = PyList_GET_SIZE(kinds);
+    while (known > 0 && PyList_GET_ITEM(kinds, known - 1) != (PyObject *)kind) {
+        known--;
+    }
+    return known == 0 ? PyList_Append(kinds, (PyObject *)kind) : 0;
+}
+
+/* Classes but for the root, classes of instances, functions that have other globals, and types of what is made in C. */
 static PyObject *
 doubtful(Shape *shape, PyObject *namespace)
 {
-    PyObject *classes = PyList_New(0), *kinds = PyList_New(0), *functions = PyList_New(0);
-    int failed = classes == NULL || kinds == NULL || functions == NULL;
+    PyObject *classes = PyList_New(0), *kinds = PyList_New(0), *functions = PyList_New(0), *made = PyList_New(0);
+    int failed = classes == NULL || kinds == NULL || functions == NULL || made == NULL;
     for (Py_ssize_t place = 0; !failed && place < shape->count; place++) {
         Node *node = &shape->nodes[place];
         if (node->shown == SHOWN_CLASS || node->shown == SHOWN_WHOLE) {
             failed = place > 0 && PyList_Append(classes, node->obj) < 0;
         }
         else if ((node->shown == SHOWN_NODE || node->shown == SHOWN_NAMED) && PyType_HasFeature(node->kind, Py_TPFLAGS_HEAPTYPE)) {
-            Py_ssize_t known = PyList_GET_SIZE(kinds);
-            while (known > 0 && PyList_GET_ITEM(kinds, known - 1) != (PyObject *)node->kind) {
-                known--;
-            }
-            failed = known == 0 && PyList_Append(kinds, (PyObject *)node->kind) < 0;
+            failed = note_kind(kinds, node->kind) < 0;
+        }
+        else if (node->shown == SHOWN_MADE_IN_C) {
+            failed = note_kind(made, node->kind) < 0;
         }
         else if (PyFunction_Check(node->obj) && PyFunction_GET_GLOBALS(node->obj) != namespace) {
             failed = PyList_Append(functions, node->obj) < 0;
         }
     }
-    PyObject *found = failed ? NULL : PyTuple_Pack(3, classes, kinds, functions);
+    PyObject *found = failed ? NULL : PyTuple_Pack(4, classes, kinds, functions, made);
     Py_XDECREF(classes);
     Py_XDECREF(kinds);
     Py_XDECREF(functions);
+    Py_XDECREF(made);
     return found;
 }
 
-/* Those links whose objects were met; the others are of objects that the walk has made. */
+/* The links, where objects that the walk has made have keys that are no addresses, and nobody else's: at their addresses
+ * will be others. They count where several names have these very links.
+ */
 static PyObject *
 own_links(Shape *shape, PyObject *links)
 {
+    static uintptr_t unused = 1; /* no object has an odd address */
     Memo *all = memo_from(links), *own = all == NULL ? NULL : (Memo *)MemoType.tp_alloc(&MemoType, 0);
     int failed = own == NULL;
     for (size_t place = 0; !failed && all->mask && place <= all->mask; place++) {
         Slot *slot = &all->slots[place];
-        if (slot->key && memo_find(shape->seen, slot->key) != NULL) {
-            failed = memo_insert(own, slot->key, slot->value) < 0;
+        if (slot->key) {
+            int met = memo_find(shape->seen, slot->key) != NULL;
+            failed = memo_insert(own, met ? slot->key : (unused += 2), slot->value) < 0;
         }
     }
     Py_XDECREF(all);
@@ -296,8 +310,8 @@ own_links(Shape *shape, PyObject *links)
     return (PyObject *)own;
 }
 
-/* seal(obj, links, namespace): after the walk, once. None: something is not as it was. Else those links that the walk has
- * not made itself, and what only Python can tell whether it goes by what it shows (`doubtful`).
+/* seal(obj, links, namespace): after the walk, once. None: something is not as it was. Else links that can be kept, and
+ * what only Python can tell whether it goes by what it shows (`doubtful`).
  */
 static PyObject *
 shape_seal(Shape *shape, PyObject *const *args, Py_ssize_t count)

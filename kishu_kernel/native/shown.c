@@ -9,34 +9,34 @@ typedef struct {
     PyObject *get, *set, *del, *doc;
 } Property; /* the beginning of the interpreter's own */
 
-static int
-put_word(Shown *into, uintptr_t word)
+int
+shown_put_word(Shown *into, uintptr_t word)
 {
     return buffer_put(&into->words, &word, sizeof(word));
 }
 
-static int
-put_object(Shown *into, PyObject *obj)
+int
+shown_put_object(Shown *into, PyObject *obj)
 {
-    return put_word(into, (uintptr_t)obj) < 0 || (obj != NULL && buffer_put(&into->children, &obj, sizeof(obj)) < 0) ? -1 : 0;
+    return shown_put_word(into, (uintptr_t)obj) < 0 || (obj != NULL && buffer_put(&into->children, &obj, sizeof(obj)) < 0) ? -1 : 0;
 }
 
 static int
 put_objects(Shown *into, PyObject *const *objects, Py_ssize_t count)
 {
-    int failed = put_word(into, (uintptr_t)count) < 0;
+    int failed = shown_put_word(into, (uintptr_t)count) < 0;
     for (Py_ssize_t place = 0; !failed && place < count; place++) {
-        failed = put_object(into, objects[place]) < 0;
+        failed = shown_put_object(into, objects[place]) < 0;
     }
     return failed ? -1 : 0;
 }
 
 /* A dictionary of attributes: who else holds it would be told, too. */
-static int
-put_attributes(Shown *into, PyObject *dict)
+int
+shown_put_attributes(Shown *into, PyObject *dict)
 {
     into->shared |= dict != NULL && Py_REFCNT(dict) > 1;
-    return put_object(into, dict);
+    return shown_put_object(into, dict);
 }
 
 /* -- instances of classes in Python --------------------------------------------------------------------- */
@@ -72,7 +72,7 @@ put_slots(Shown *into, PyObject *obj)
     int failed = 0;
     for (PyTypeObject *base = Py_TYPE(obj); base != &PyBaseObject_Type; base = base->tp_base) {
         for (Py_ssize_t place = 0; !failed && place < Py_SIZE(base); place++) {
-            failed = put_object(into, *(PyObject **)((char *)obj + members_of(base)[place].offset)) < 0;
+            failed = shown_put_object(into, *(PyObject **)((char *)obj + members_of(base)[place].offset)) < 0;
         }
     }
     return failed ? -1 : 0;
@@ -83,7 +83,7 @@ static int
 put_instance(Shown *into, PyObject *obj)
 {
     Attributes found;
-    if (put_object(into, (PyObject *)Py_TYPE(obj)) < 0 || put_slots(into, obj) < 0) {
+    if (shown_put_object(into, (PyObject *)Py_TYPE(obj)) < 0 || put_slots(into, obj) < 0) {
         return -1;
     }
     if (!attributes_readable(Py_TYPE(obj))) {
@@ -94,7 +94,7 @@ put_instance(Shown *into, PyObject *obj)
         return taken;
     }
     Py_XDECREF(found.dict); /* the instance holds it */
-    int failed = put_attributes(into, found.dict) < 0 || put_objects(into, found.names, found.count) < 0 ||
+    int failed = shown_put_attributes(into, found.dict) < 0 || put_objects(into, found.names, found.count) < 0 ||
                  put_objects(into, found.values, found.count) < 0;
     return failed ? -1 : 1;
 }
@@ -126,7 +126,7 @@ put_alias(Shown *into, PyObject *obj)
 {
     PyTypeObject *kind = Py_TYPE(obj);
 #if PY_VERSION_HEX >= 0x030B0000 && PY_VERSION_HEX < 0x030D0000
-    if (HAS_ALIAS(kind) && put_word(into, ((Alias *)obj)->starred != 0) < 0) {
+    if (HAS_ALIAS(kind) && shown_put_word(into, ((Alias *)obj)->starred != 0) < 0) {
         return -1;
     }
 #endif
@@ -153,10 +153,10 @@ static int
 put_named(Shown *into, PyObject *obj)
 {
     PyTypeObject *form = special_form(Py_TYPE(obj));
-    int failed = put_object(into, (PyObject *)Py_TYPE(obj)) < 0;
+    int failed = shown_put_object(into, (PyObject *)Py_TYPE(obj)) < 0;
     for (Py_ssize_t place = 0; !failed && form != NULL && place < Py_SIZE(form); place++) {
         PyObject *held = *(PyObject **)((char *)obj + members_of(form)[place].offset);
-        failed = (held != NULL && PyUnicode_CheckExact(held) ? put_object(into, held) : put_word(into, (uintptr_t)held)) < 0;
+        failed = (held != NULL && PyUnicode_CheckExact(held) ? shown_put_object(into, held) : shown_put_word(into, (uintptr_t)held)) < 0;
     }
     return failed ? -1 : form != NULL;
 }
@@ -174,11 +174,11 @@ put_class(Shown *into, PyTypeObject *kind, int is_whole)
     if (version == 0) {
         return 0;
     }
-    int failed = put_word(into, version) < 0 || put_object(into, heap->ht_name) < 0 || put_object(into, heap->ht_qualname) < 0;
+    int failed = shown_put_word(into, version) < 0 || shown_put_object(into, heap->ht_name) < 0 || shown_put_object(into, heap->ht_qualname) < 0;
     if (is_whole) {
-        failed = failed || put_object(into, kind->tp_bases) < 0;
+        failed = failed || shown_put_object(into, kind->tp_bases) < 0;
         while (!failed && PyDict_Next(kind->tp_dict, &place, &name, &value)) {
-            failed = put_object(into, name) < 0 || put_object(into, value) < 0;
+            failed = shown_put_object(into, name) < 0 || shown_put_object(into, value) < 0;
         }
     }
     return failed ? -1 : 1;
@@ -194,7 +194,7 @@ put_function(Shown *into, PyFunctionObject *function)
                          function->func_typeparams
 #endif
     };
-    int failed = put_word(into, (uintptr_t)function->func_globals) < 0 || put_object(into, function->func_dict) < 0 ||
+    int failed = shown_put_word(into, (uintptr_t)function->func_globals) < 0 || shown_put_object(into, function->func_dict) < 0 ||
                  put_objects(into, parts, sizeof(parts) / sizeof(*parts)) < 0;
     return failed ? -1 : 1;
 }
@@ -202,7 +202,14 @@ put_function(Shown *into, PyFunctionObject *function)
 static int
 put_referent(PyObject *obj, void *into)
 {
-    return PyDict_CheckExact(obj) ? put_attributes(into, obj) : put_object(into, obj);
+    return PyDict_CheckExact(obj) ? shown_put_attributes(into, obj) : shown_put_object(into, obj);
+}
+
+/* What stands behind a proxy are no attributes of it: who else holds that is no matter. */
+static int
+put_behind(PyObject *obj, void *into)
+{
+    return shown_put_object(into, obj);
 }
 
 static int
@@ -212,7 +219,7 @@ put_pairs(Shown *into, PyObject *dict)
     Py_ssize_t place = 0;
     int failed = 0;
     while (!failed && PyDict_Next(dict, &place, &key, &value)) {
-        failed = put_object(into, key) < 0 || put_object(into, value) < 0;
+        failed = shown_put_object(into, key) < 0 || shown_put_object(into, value) < 0;
     }
     return failed ? -1 : 1;
 }
@@ -224,7 +231,7 @@ put_items(Shown *into, PyObject *set)
     Py_ssize_t place = 0;
     int failed = 0;
     while (!failed && (item = next_in((PySetObject *)set, &place)) != NULL) {
-        failed = put_object(into, item) < 0;
+        failed = shown_put_object(into, item) < 0;
     }
     return failed ? -1 : 1;
 }
@@ -269,6 +276,9 @@ shown_kind(PyObject *obj)
         (kind == &PyCFunction_Type && is_builtin(obj)) || is_alias(kind)) {
         return SHOWN_NODE;
     }
+    if (is_made_in_c(kind)) {
+        return SHOWN_MADE_IN_C;
+    }
     if (!PyType_HasFeature(kind, Py_TPFLAGS_HEAPTYPE) || !is_bare(kind)) {
         return SHOWN_NOT;
     }
@@ -279,7 +289,7 @@ shown_kind(PyObject *obj)
 static Py_ssize_t
 items_of(PyObject *obj)
 {
-    if (PyDict_CheckExact(obj)) {
+    if (PyDict_Check(obj)) {
         return 2 * PyDict_GET_SIZE(obj);
     }
     return PyAnySet_CheckExact(obj) ? PySet_GET_SIZE(obj) : PyList_CheckExact(obj) || PyTuple_CheckExact(obj) ? Py_SIZE(obj) : 0;
@@ -292,6 +302,9 @@ shown_read(PyObject *obj, int shown, Shown *into)
     PyTypeObject *kind = Py_TYPE(obj);
     if (items_of(obj) > SHAPE_WORDS) {
         return 0;
+    }
+    if (shown == SHOWN_MADE_IN_C) {
+        return made_in_c_read(obj, into);
     }
     if (PyType_Check(obj)) {
         return put_class(into, (PyTypeObject *)obj, shown == SHOWN_WHOLE);
@@ -310,7 +323,7 @@ shown_read(PyObject *obj, int shown, Shown *into)
         return put_function(into, (PyFunctionObject *)obj);
     }
     if (kind == &PyCell_Type) {
-        return put_object(into, PyCell_GET(obj)) < 0 ? -1 : 1;
+        return shown_put_object(into, PyCell_GET(obj)) < 0 ? -1 : 1;
     }
     if (kind == &PyProperty_Type) {
         Property *property = (Property *)obj;
@@ -318,18 +331,21 @@ shown_read(PyObject *obj, int shown, Shown *into)
     }
     if (is_descriptor(kind)) {
         PyDescrObject *descriptor = (PyDescrObject *)obj;
-        return put_word(into, (uintptr_t)descriptor->d_type) < 0 || put_object(into, descriptor->d_name) < 0 ? -1 : 1;
+        return shown_put_word(into, (uintptr_t)descriptor->d_type) < 0 || shown_put_object(into, descriptor->d_name) < 0 ? -1 : 1;
     }
     if (kind == &PyCFunction_Type) {
         PyCFunctionObject *function = (PyCFunctionObject *)obj;
         PyObject *owner = function->m_self != NULL && PyType_Check(function->m_self) ? function->m_self : NULL;
-        return put_word(into, (uintptr_t)function->m_ml) < 0 || put_object(into, owner) < 0 ? -1 : 1;
+        return shown_put_word(into, (uintptr_t)function->m_ml) < 0 || shown_put_object(into, owner) < 0 ? -1 : 1;
     }
     if (is_alias(kind)) {
         return put_alias(into, obj);
     }
+    if (kind == &PyDictProxy_Type) {
+        return kind->tp_traverse(obj, put_behind, into) < 0 ? -1 : 1;
+    }
     if (PyType_HasFeature(kind, Py_TPFLAGS_HEAPTYPE)) {
         return shown == SHOWN_NAMED ? put_named(into, obj) : put_instance(into, obj);
     }
-    return kind->tp_traverse(obj, put_referent, into) < 0 ? -1 : 1; /* methods, and what wraps functions or a dictionary */
+    return kind->tp_traverse(obj, put_referent, into) < 0 ? -1 : 1; /* methods, and what wraps functions */
 }

@@ -20,7 +20,7 @@ from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.process.native import WALKER, shape_of
 
 SOURCE = """
-import abc, enum, functools, typing
+import abc, collections, enum, functools, threading, types, typing, weakref
 from dataclasses import dataclass, field
 
 class Way(enum.Enum):
@@ -77,8 +77,36 @@ hall.exits[Way.NORTH] = attic
 lamp = Lamp()
 hall.things.append(lamp)
 cages = (Cage(), {1, 2}, frozenset({3}), Cage.make, [1.5, None, b"x", 2j])
+
+recent = collections.deque([1, [2], {"a": 3}], 5)
+table = collections.defaultdict(list, {"a": [1], 2: {"b": 3}})
+locks = [threading.RLock(), threading.Lock()]
+seen = [weakref.ref(cages[0]), weakref.ref(Cage()), weakref.ref(cages[0], hinted)]
+fields = [collections.namedtuple("Pair", "one other").one]
+behind = {"k": [1], "lamp": lamp}
+proxy = types.MappingProxyType(behind)
+@functools.lru_cache(maxsize=None)
+def cached(number): return [number]
+@functools.lru_cache(maxsize=2)
+def bounded(number): return [number]
+for each in (1, 2): cached(each), bounded(each)
+shown, Prison, calls = hall, Cage, [cached, bounded]
 """
 NAMES = ("Way", "Base", "Lamp", "Cage", "Cell", "Room", "Hinted", "hinted", "step", "hall", "attic", "lamp", "cages")
+NAMES += (
+    "recent",
+    "table",
+    "locks",
+    "seen",
+    "fields",
+    "behind",
+    "proxy",
+    "cached",
+    "bounded",
+    "shown",
+    "Prison",
+    "calls",
+)
 
 CHANGES = r"""
 Way.NORTH.note = 1
@@ -130,6 +158,41 @@ Hinted.__annotations__["call"]._name = "Sized"
 hinted.__annotations__["some"] = typing.Union[Room, str]
 Cage.more = list[int]; list[int].__parameters__; Hinted.__annotations__["some"].__parameters__
 def __reduce__(self): return Cage, ()\nCage.__reduce__ = __reduce__
+recent.rotate(1)
+recent.append(recent.popleft())
+recent[1].append(3)
+recent[2]["b"] = recent
+recent = collections.deque(recent, 4)
+recent = collections.deque([1])
+table["b"]
+table["a"].append(2)
+table[2]["b"] = table.pop("a")
+table.default_factory = dict
+table = dict(table)
+locks[0].acquire()
+locks[1].acquire()
+locks.append(locks.pop(0))
+cages[0].more = 1
+seen[0]().more = seen[1:]
+cages = ()
+hinted.note = [1]
+fields[0].__doc__ = "said"
+behind["k"].append(2)
+behind["more"] = behind["k"]
+proxy = types.MappingProxyType(dict(behind))
+cached(1)
+cached(3)
+cached(1).append(2)
+cached.cache_clear()
+cached.note = [1]
+cached.__wrapped__.__defaults__ = (1,)
+bounded(1)
+bounded(3)
+bounded(1), bounded(2)
+bounded(2).append(bounded(2))
+bounded.__dict__["kept"] = vars(bounded)
+shown = Room("hall")
+Prison = Cell
 step = counter()
 lamp = Lamp()
 """
@@ -263,6 +326,9 @@ LETTING_GO: dict[str, Callable[[dict[str, Any]], Any]] = {
     "its code": lambda session: session["step"].__code__,
     "an instance": lambda session: session["hall"],
     "a set": lambda session: session["cages"][1],
+    "a queue": lambda session: session["recent"],
+    "a lock": lambda session: session["locks"][0],
+    "a function with a cache": lambda session: session["cached"],
 }
 
 
@@ -292,6 +358,19 @@ def test_large_containers_are_not_read(make: Callable[[range], Any]) -> None:
         assert tracemalloc.get_traced_memory()[1] < 1 << 17
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.skipif(not VERSIONS, reason="nothing is known there")
+def test_what_changes_no_more_is_known_again_soon(session: dict[str, Any]) -> None:
+    judge = Judge(session)
+    for number in range(6):
+        session["hall"].reads = number
+        judge.cell()
+    for _ in range(3):
+        judge.cell()
+    judge.again.begin()
+    bound = BoundClasses(judge.table, {name: session[name] for name in NAMES}, trust=True).token_of
+    assert judge.again.find(session["hall"], bound) is not None
 
 
 @pytest.mark.skipif(not VERSIONS, reason="nothing is known there")
