@@ -46,6 +46,10 @@ def appearing(path: Path) -> Iterator[Path]:
         except OSError as error:  # something has come there meanwhile
             raise StoreError(f"the store cannot be put at {path} ({error.strerror})") from error
         directory.sync_directory(path.parent)
+    except StoreError as error:
+        if str(place) not in str(error):
+            raise
+        raise type(error)(str(error).replace(str(place), str(path))) from error  # where that is, nothing is by now
     finally:
         shutil.rmtree(place, ignore_errors=True)
 

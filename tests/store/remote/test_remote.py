@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -142,6 +143,22 @@ def test_what_a_killed_clone_has_left_goes_with_the_next_one(here: Path, tmp_pat
     clone(remote, stores / "three", another)
     assert sorted(each.name for each in stores.iterdir()) == ["one", "three", "two"]
     assert values(stores / "three") == values(here)
+
+
+def test_a_clone_for_which_there_is_no_room_leaves_nothing(here: Path, tmp_path: Path, remote: Objects) -> None:
+    resource = pytest.importorskip("resource", reason="Windows has no such limit")
+    push(here, remote)
+    there = tmp_path / "stores" / "there"
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, limits[1]))
+    try:
+        with pytest.raises(StoreError, match=f"the store at {re.escape(str(there))} has no room"):
+            clone(remote, there)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(there.parent.iterdir()) == []
+    clone(remote, there)
+    assert values(there) == values(here)
 
 
 @pytest.mark.parametrize("heard", [True, False], ids=["refused", "answer lost"])
