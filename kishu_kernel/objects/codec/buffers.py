@@ -26,7 +26,7 @@ from kishu_kernel.objects.rebuild.arrays import (
     load_strings,
     load_view,
 )
-from kishu_kernel.objects.rebuild.instances import set_instance_state
+from kishu_kernel.objects.rebuild.instances import set_array_state, set_instance_state
 from kishu_kernel.process.memory import (
     LARGE_BYTES,
     address,
@@ -97,7 +97,8 @@ class Arrays:
         contiguous = flags.c_contiguous or flags.f_contiguous
         folded = not contiguous and has_internal_overlap(array)
         if array.dtype.hasobject:
-            return self._reduce_folded_objects(array) if folded else self._reduce_objects(array)
+            found = self._reduce_folded_objects(array) if folded else self._reduce_objects(array)
+            return _reduce_unwriteable(array) if found is NotImplemented and not is_writeable(array) else found
         if not contiguous:
             start, end = bounds(array)
             if folded or end - start == array.nbytes:  # reversed, or axes in another order: its memory has no gaps
@@ -325,6 +326,12 @@ def _view_of(holder: Any, start: int, size: int) -> memoryview | None:
     except (TypeError, BufferError):
         return None
     return whole[offset : offset + size] if 0 <= offset <= whole.nbytes - size else None
+
+
+def _reduce_unwriteable(array: Any) -> Any:
+    """NumPy's own reduction, which forgets that nobody can write to it."""
+    make, arguments, state = array.__reduce__()
+    return make, arguments, (state, None), None, None, set_array_state
 
 
 def materialized(source: Source) -> bytearray:

@@ -157,7 +157,7 @@ def set_state_and_hidden(
 
 
 def set_array_state(array: Any, state: tuple[Any, dict[str, Any] | None]) -> None:
-    """Of an array of a class derived from numpy's that cannot be written to."""
+    """Of an array that cannot be written to: of objects, or of a class derived from numpy's."""
     own, attributes = state
     _set_state(array, own)
     if attributes is not None:

@@ -206,6 +206,18 @@ def test_read_only_stays_read_only(cells: Cells) -> None:
     assert back["b"][0] == 5
 
 
+def test_an_array_of_objects_that_is_read_only_stays_so(cells: Cells) -> None:
+    cells.run("import numpy as np\na = np.array([None, [1]], object)\nb = np.array([['x', 1.5]] * 3000, object).T")
+    cells.run("c = np.array([(1, [2])], [('n', int), ('o', object)])\nd = np.empty(1, object)\nd[0] = d")
+    cells.run("e = np.array(['x', None] * 3000, object)\nf = a[:1]\nall = [a, b, c, d, e, f]")
+    cells.run("for each in all: each.flags.writeable = False")
+    back = cells.back("all", "a")
+    assert [each.flags.writeable for each in back["all"]] == [False] * 6
+    assert [each.tolist() for each in back["all"][:3]] == [[None, [1]], [["x"] * 3000, [1.5] * 3000], [(1, [2])]]
+    assert back["all"][3][0] is back["all"][3]
+    assert back["all"][0] is back["a"]
+
+
 def test_objects_in_arrays_are_shared(cells: Cells) -> None:
     cells.run("import numpy as np\nc = [1]\na = np.array([c, None, c], object)\nb = a[1:]")
     back = cells.back("a", "b", "c")
