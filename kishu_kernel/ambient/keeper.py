@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 from kishu_kernel.ambient.assignments import AssignedAttributes
-from kishu_kernel.ambient.provider import import_all, provider_named
+from kishu_kernel.ambient.provider import import_all, imported_since, provider_named
 from kishu_kernel.ambient.values import AmbientRecord, Known, Move, Values
 from kishu_kernel.ambient.watched_reads import WatchedReads
 from kishu_kernel.detect.access import text_access
@@ -124,7 +124,7 @@ class AmbientState:
 
     def end(self) -> None:
         """The cell has ended; what is imported from here on is the kernel's."""
-        self._imported = len(sys.modules) > self._modules
+        self._imported = imported_since(self._modules)
 
     def records(self, contained: bool = False) -> AmbientRecord:
         """What the checkpoint of the cell that has ended is to keep.

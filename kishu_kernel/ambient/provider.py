@@ -11,6 +11,8 @@ from kishu_kernel.objects.registry import registry
 
 _registered: dict[str, Provider] = {}
 
+_OURS = f"{__name__.partition('.')[0]}."
+
 
 def register(provider: Provider) -> None:
     """Makes it part of every checkpoint from the next cell on. One of the same name is replaced.
@@ -50,6 +52,11 @@ class _Sorted:
 
 
 _sorted = _Sorted()
+
+
+def imported_since(modules: int) -> bool:
+    """Whether something was imported since so many modules were. Not of us: some is at any time, on any thread."""
+    return any(type(each) is not str or not each.startswith(_OURS) for each in list(sys.modules)[modules:])
 
 
 def import_all(modules: Collection[str]) -> None:

@@ -1273,3 +1273,13 @@ def test_an_attribute_of_a_library_that_is_set_while_another_cell_begins() -> No
     notebook.session.undo()
     notebook.session.undo()
     assert not hasattr(calendar, "slowly")
+
+
+def test_what_is_imported_of_us_while_a_cell_runs_is_no_import_of_the_cell(
+    notebook: Notebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("kishu_kernel.store.format.palette", "colorsys"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    ours = notebook.ok("import kishu_kernel.store.format.palette as palette; del palette")
+    theirs = notebook.ok("import colorsys")
+    assert (ours.imported, theirs.imported) == (False, True)
