@@ -11,16 +11,12 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from functools import partial
-from typing import Any
 
-from kishu_kernel.ambient.values import Move
-from kishu_kernel.detect.detector import Judgement
 from kishu_kernel.detect.sequence_cache import CheckoutReuse
 from kishu_kernel.errors import CheckoutError, NothingToUndoError
 from kishu_kernel.history.graph import UNTRUSTED, ancestry, known_state_at
 from kishu_kernel.history.left_out import left_out_notes
 from kishu_kernel.model import (
-    EVERYTHING,
     NOTHING,
     Access,
     CellRun,
@@ -30,16 +26,15 @@ from kishu_kernel.model import (
     Outcome,
     Plan,
     Selection,
-    State,
     Taking,
 )
-from kishu_kernel.model.dataclass import dataclass, replace
+from kishu_kernel.model.dataclass import replace
 from kishu_kernel.process.interrupts import uninterrupted
 from kishu_kernel.process.noticed_code import noticing_code
+from kishu_kernel.session.aftermath import Aftermath, Start
 from kishu_kernel.session.checkout_words import (
     loaded_records,
     names_at,
-    tell_changed_by_destructors,
     tell_differences,
     tell_incomplete,
     too_few,
@@ -72,25 +67,7 @@ AUDIT_SECONDS = 0.05
 HANDOVER_SECONDS = 60.0
 """Seconds to wait, at most, for what an earlier kernel gave to another process to write; that ends sooner by itself."""
 
-TIMES_PUT_RIGHT = 3
-"""What was put right may be changed again, by what was let go of for it; so often it is tried."""
-
 NOT_HANDED_OVER = "What the last kernel left to be written is still not written: it counts as not stored."
-
-
-@dataclass(frozen=True, slots=True)
-class _Start:
-    """Where a checkout begins.
-
-    Attributes:
-        changes: what has changed since the last checkpoint, with the variables as they are.
-        state: the session state with these changes.
-        ambient: what is to be set outside the namespace.
-    """
-
-    changes: tuple[Judgement, Mapping[str, Any]]
-    state: State
-    ambient: Move
 
 
 class Checkouts:
@@ -121,6 +98,7 @@ class Checkouts:
         self._restorer = restorer
         self._show = show
         self._warn = warn
+        self._aftermath = Aftermath(cells, ledger, restorer, warn, self._start, self._obtained, self._rebind)
         self.under_way = False
         """A checkout is obtaining objects: a cell that it re-runs may let other code run."""
 
@@ -209,38 +187,8 @@ class Checkouts:
         with noticing_code() as noticed:
             del start, restored, reuse, in_place  # what the session had, and nobody holds any more
         if noticed.ran:
-            self._put_right(plan, branch)
+            self._aftermath.put_right(plan, branch)
         return Outcome(target, previous, plan, True, time.perf_counter() - began)
-
-    def _put_right(self, plan: Plan, branch: str | None) -> None:
-        """Code of the user's has run as the checkout let go of what the session had: what it changed is put right.
-
-        Nothing is re-run for that: this is past the step at which a person could stop it.
-        """
-        options = CheckoutOptions(replay="never", allow_lost=True)
-        for _ in range(TIMES_PUT_RIGHT):
-            self._cells.unchecked = EVERYTHING
-            start = self._start(plan.target)
-            if not (delta := start.changes[0].delta):
-                return self._cells.mark_checked()
-            reuse = self._ledger.sequence_reuse()
-            in_place = self._restorer.live_objects(start.state, start.changes[1])
-            try:
-                again, restored = self._obtained(plan.target, options, start, reuse, in_place)
-                with self._restorer.handing_over(restored):
-                    if {lost.version for lost in again.lost} - {lost.version for lost in plan.lost}:
-                        raise CheckoutError("what was changed is not stored")
-                    self._rebind(again, restored, start, branch, reuse, in_place)
-            except Exception:  # the checkout itself is done
-                break
-            renewed = set(delta.created).union(*(version.names for version in restored))
-            gone = [obj for name, obj in start.changes[1].items() if name in renewed]
-            with noticing_code() as noticed:
-                del start, restored, reuse, in_place
-                self._restorer.end_without_effect(gone)
-            if not noticed.ran:
-                return self._cells.mark_checked()
-        return tell_changed_by_destructors(self._warn, delta)
 
     def begin_at(self, target: str, branch: str) -> Outcome:
         """Goes to a state that other sessions have made, and begins a branch there.
@@ -262,20 +210,20 @@ class Checkouts:
         timeline.begin_branch(branch)
         return outcome
 
-    def _start(self, target: CheckpointId | None, *, staying: bool = False) -> _Start:
+    def _start(self, target: CheckpointId | None, *, staying: bool = False) -> Start:
         if not self._cells.any_running and self._cells.unchecked == NOTHING:
             self._think_time.hasten_audit(self._names.variables(), AUDIT_SECONDS)
         self._cells.note_checkout()
         changes = self._checkpointer.changes()
         state = self._ledger.state_after(changes[0].delta)
         ambient = self._ledger.ambient
-        return _Start(changes, state, ambient.staying() if staying else ambient.move(self._timeline.lookup, target))
+        return Start(changes, state, ambient.staying() if staying else ambient.move(self._timeline.lookup, target))
 
     def _obtained(
         self,
         target: CheckpointId | None,
         options: CheckoutOptions,
-        start: _Start,
+        start: Start,
         reuse: CheckoutReuse,
         in_place: InPlace | None = None,
         selection: Selection | None = None,
@@ -301,7 +249,7 @@ class Checkouts:
             self.under_way = False
             self._cells.note_other_code()
 
-    def _store_changes(self, start: _Start) -> None:
+    def _store_changes(self, start: Start) -> None:
         """What has changed since the last checkpoint gets one of its own, lest the checkout loses it.
 
         Raises:
@@ -315,7 +263,7 @@ class Checkouts:
         self,
         plan: Plan,
         restored: RestoredObjects,
-        start: _Start,
+        start: Start,
         branch: str | None,
         reuse: CheckoutReuse,
         in_place: InPlace,

@@ -29,6 +29,11 @@ CHANGED_BY_DESTRUCTORS = (
     "finally) has changed it, and what is stored does not bring it back."
 )
 
+NOT_LOOKED_INTO = (
+    "{}: perhaps not as it was in this state. Code ran as objects of the last state went (a destructor, a generator's "
+    "finally), and whether it has changed this cannot be seen."
+)
+
 
 def with_notes(plan: Plan, here: CheckpointId | None, timeline: Timeline) -> Plan:
     """The plan, and what is to be known of the state to which it leads.
@@ -85,3 +90,9 @@ def tell_incomplete(warn: Callable[[str], None], lookup: Lookup, target: Checkpo
 def tell_changed_by_destructors(warn: Callable[[str], None], delta: Delta) -> None:
     """What objects that went have changed in the state that came."""
     warn(CHANGED_BY_DESTRUCTORS.format(", ".join(sorted({*delta.created, *delta.modified, *delta.deleted}))))
+
+
+def tell_not_looked_into(warn: Callable[[str], None], opaque: Collection[Names]) -> None:
+    """What objects that went may have changed, and nobody can compare."""
+    if opaque:
+        warn(NOT_LOOKED_INTO.format(", ".join(sorted(name for names in opaque for name in names))))
