@@ -35,8 +35,14 @@ def reduction_of_dynamic(function: types.FunctionType, shells: set[int]) -> Redu
     return _reduction(function, shells, make_module_function, str(name))
 
 
+def reduction_of_function_within(function: types.FunctionType, shells: set[int]) -> Reduction:
+    """Of one whose globals are stored beside it: those that come back are its globals again."""
+    _, (code, name, cells), *rest = _reduction(function, shells, make_function)
+    return types.FunctionType, (code, function.__globals__, name, None, cells), *rest
+
+
 def _reduction(
-    function: types.FunctionType, shells: set[int], make: Callable[..., types.FunctionType], *home: str
+    function: types.FunctionType, shells: set[int], make: Callable[..., types.FunctionType], *home: Any
 ) -> Reduction:
     cells = function.__closure__ or ()
     shells.update(map(id, cells))

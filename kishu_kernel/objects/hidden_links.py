@@ -105,6 +105,8 @@ class HiddenLinks:
         self._met: dict[int, tuple[Any, dict[str, Any]]] = {}
         self._linked: dict[int, tuple[Any, frozenset[str]]] = {}
         self._stored_before: frozenset[int] = frozenset()  # no objects: who asks counts references to them
+        self._globals: dict[int, dict[str, Any]] = {}
+        self._whole: set[int] = set()
 
     def with_linked(self, obj: Any, reduction: tuple[Any, ...], hidden: dict[str, Any]) -> Reduction:
         """The reduction of an object that hides something, with what is known by now to be stored anyway."""
@@ -118,6 +120,14 @@ class HiddenLinks:
         make, arguments, state, items, pairs, setter = (*reduction, None, None, None, None)[:6]
         return make, arguments, (state, setter, own, slots), items, pairs, set_state_and_hidden
 
+    def holds_globals(self, function: types.FunctionType) -> bool:
+        """Whether the dictionary in which a function runs, which is no module's, is stored anyway.
+
+        Else a function takes along what its code names of it.
+        """
+        self._globals[id(function.__globals__)] = function.__globals__
+        return id(function.__globals__) in self._whole
+
     def find(self, stored: Callable[[], Collection[int]], kinds: Container[int]) -> None:
         """A pass has come to an end.
 
@@ -126,9 +136,13 @@ class HiddenLinks:
             kinds: ids of types of which it holds instances, except those of which picklers do not ask.
         """
         self.found = False
-        if not any(_may_lead_to(value, kinds) for _, hidden in self._met.values() for value in hidden.values()):
+        unsure = self._globals.keys() - self._whole
+        hidden_values = (value for _, hidden in self._met.values() for value in hidden.values())
+        if not unsure and not any(_may_lead_to(value, kinds) for value in hidden_values):
             return
         among = stored()
+        self._whole |= unsure.intersection(among)
+        self.found = not self._whole.isdisjoint(unsure)
         for obj, hidden in self._met.values():
             self.found |= self._link(obj, hidden, among)
         self._stored_before = frozenset(among)

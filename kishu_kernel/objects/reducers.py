@@ -53,6 +53,7 @@ from kishu_kernel.objects.code_reductions import (
     reduction_of_code,
     reduction_of_dynamic,
     reduction_of_function,
+    reduction_of_function_within,
 )
 from kishu_kernel.objects.dict_views import reduction_of_proxy, reduction_of_view
 from kishu_kernel.objects.function_caches import reduction_of_cached
@@ -258,7 +259,11 @@ class Reducer:
         if (place := original_place(function)) is not None:
             return module_original, place
         reduction = self._cloud.reducer_override(function)
-        return reduction if reduction is NotImplemented else reduction_of_dynamic(function, self.shells) or reduction
+        if reduction is NotImplemented or (dynamic := reduction_of_dynamic(function, self.shells)) is None:
+            links = None if reduction is NotImplemented else self._hidden_links
+            within = links is not None and links.holds_globals(function)
+            return reduction_of_function_within(function, self.shells) if within else reduction
+        return dynamic
 
     def _cell(self, cell: types.CellType) -> Reduction:
         return reduction_of_cell(cell, self.shells)

@@ -111,3 +111,21 @@ def test_what_older_versions_stored_loads() -> None:
     assert made.co_code == f.__code__.co_code
     _, ours = Reducer(ReductionTable({})).reduce(f.__code__)
     assert len(ours) == len(fields) + 1
+
+
+@pytest.mark.parametrize("names", [("ns", "f", "g"), ("g", "f", "ns"), ("f",)], ids="-".join)
+def test_functions_run_in_the_dictionary_that_somebody_else_has(cells: Cells, names: tuple[str, ...]) -> None:
+    """As `exec(code, ns)` makes them; alone, one takes along what its code names."""
+    cells.run(
+        "ns = {'y': [1], 'unused': print}\nexec('def f(): y.append(len(y)); return y\\ndef g(): return f()', ns)\n"
+        "f, g = ns['f'], ns['g']"
+    )
+    back = cells.back(*names)
+    if names == ("f",):
+        assert back["f"]() == [1, 1]
+        assert "unused" not in back["f"].__globals__
+        return
+    assert back["f"].__globals__ is back["g"].__globals__ is back["ns"]
+    assert back["ns"]["f"] is back["f"]
+    back["ns"]["y"] = [5]
+    assert back["g"]() == [5, 1]
