@@ -4,10 +4,7 @@
  * time, a third of what the walk takes; and to look into such a table at random misses the processor's list of pages. So
  * large ones ask for large pages, where the system has these, and where it does not, they lie in small ones.
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* else there is no `madvise` in a strict C */
-#endif
-#include "native.h"
+#include "native.h" /* first: it makes `madvise` known */
 
 #ifdef __linux__
 #include <sys/mman.h>
