@@ -155,15 +155,21 @@ def told_of_code(shell: Any, begins: Callable[[], None]) -> Iterator[None]:
     """Within this context `begins` is called when the shell is about to run a cell's code, once.
 
     Before that the shell calls what others have registered with it, and swallows an interrupt that comes within these.
-    What it raises is raised there. Where the user has put another one in the place of the shell's method it is called
-    at once.
+    An interrupt that it raises is shown as the cell's. Where the user has put another one in the place of the shell's
+    method it is called at once.
     """
     own: dict[str, Any] = vars(shell)
 
-    def run_ast_nodes(*arguments: Any, **how: Any) -> Any:
+    async def run_ast_nodes(*arguments: Any, **how: Any) -> Any:
         withdraw()
-        begins()
-        return shell.run_ast_nodes(*arguments, **how)
+        try:
+            begins()
+        except KeyboardInterrupt as error:  # as if the code had raised it: raised here, the cell would not be counted
+            if (result := how.get("result")) is not None:
+                result.error_in_exec = error
+            shell.showtraceback()
+            return True
+        return await shell.run_ast_nodes(*arguments, **how)
 
     def withdraw() -> None:
         if own.get("run_ast_nodes") is run_ast_nodes:
