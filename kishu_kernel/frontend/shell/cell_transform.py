@@ -6,6 +6,7 @@ do anything, so they must not run more often because of us; and where there are 
 
 from __future__ import annotations
 
+import threading
 import types
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -160,7 +161,11 @@ def told_of_code(shell: Any, begins: Callable[[], None]) -> Iterator[None]:
     """
     own: dict[str, Any] = vars(shell)
 
+    thread = threading.get_ident()
+
     async def run_ast_nodes(*arguments: Any, **how: Any) -> Any:
+        if threading.get_ident() != thread:  # a subshell's cell, which begins at the same time
+            return await type(shell).run_ast_nodes(shell, *arguments, **how)
         withdraw()
         try:
             begins()
