@@ -243,16 +243,17 @@ def test_copies_end_without_doing_anything(kernel: Kernel, deed: str) -> None:
 
 
 def test_a_checkout_that_succeeds_leaves_destructors_as_they_are(kernel: Kernel) -> None:
-    """What is replaced goes as by `del`; what came back goes as it would have gone."""
+    """What is replaced goes as by `del`, but for the state that came; what came back goes as it would have gone."""
     kernel.ok(
         "log = []\nclass Own:\n    def __init__(self, name): self.name = name\n"
-        "    def __del__(self): log.append(self.name)\nx = Own('first')"
+        "    def __del__(self):\n        log.append(self.name)\n"
+        "        with open('gone.txt', 'a') as file: file.write(self.name + ' ')\nx = Own('first')"
     )
-    kernel.ok("x = Own('second'); log.clear()")
+    kernel.ok("x = Own('second'); log.clear(); open('gone.txt', 'w').close()")
     kernel.done("undo")
-    assert kernel.value("(x.name, [*log])") == ("first", ["second"])
-    kernel.ok("log.clear(); del x")
-    assert kernel.value("[*log]") == ["first"]
+    assert kernel.value("(x.name, [*log], open('gone.txt').read())") == ("first", [], "second ")
+    kernel.ok("del x")
+    assert kernel.value("([*log], open('gone.txt').read())") == (["first"], "second first ")
 
 
 def test_what_a_cell_that_is_run_again_drops_itself_goes_as_it_went(kernel: Kernel) -> None:
