@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping
 from importlib.machinery import EXTENSION_SUFFIXES
 from typing import Any
 
+from kishu_kernel.model.dataclass import dataclass
 from kishu_kernel.objects.classes import (
     contents_of,
     derives,
@@ -197,7 +198,7 @@ class OwnModule:
         self._originals = originals_of(self.module, self.facts)
         module_originals[self.name] = self.module, self._originals
         self._of_classes = {
-            name: {each: value for each, value in contents_of(cls).items() if not is_atom(value)}
+            name: _ClassData(name, contents, cls, self.facts.classes.get(name, _NOTHING_SAID)).code()
             for name, cls in list(contents.items())
             if _is_class_of(self.name, name, cls)
         }
@@ -256,7 +257,7 @@ class OwnModule:
         return (cls, attribute) if _is_class_of(self.name, of, cls) else None
 
     def original(self, rest: str) -> Any:
-        """What the source has put there; `ABSENT` if nothing."""
+        """What the source has put there that is no data; `ABSENT` if nothing."""
         of, _, attribute = rest.rpartition(".")
         if not of:
             return self._originals.get(attribute, ABSENT)
@@ -292,6 +293,11 @@ class _ClassData:
         for each in self._own:
             found[f"{self._name}.{each}"] = contents.get(each, ABSENT)
 
+    def code(self) -> dict[str, Any]:
+        """The attributes that are no data: methods, for the most part."""
+        contents = contents_of(self._cls).items()
+        return {each: value for each, value in contents if not (is_atom(value) or self._is_data(each, value))}
+
     def _is_data(self, attribute: Any, value: Any) -> bool:
         if type(attribute) is not str or attribute.startswith(("__", "_abc_")):
             return False
@@ -310,6 +316,23 @@ def _is_class_of(module: str, name: Any, cls: Any) -> bool:
     if not derives(type(cls), type) or module_name(cls) != module or qualified_name(cls) != name:
         return False
     return not has_active_metaclass(cls) and is_genuine(cls) and "_member_map_" not in contents_of(cls)
+
+
+@dataclass(frozen=True, slots=True)
+class ModulesSnapshot:
+    """All that own modules held at one moment.
+
+    Attributes:
+        modules: name -> the module.
+        contents: name of a module -> what it held.
+        classes: classes of theirs -> what these held.
+        aside: the modules that only other states have.
+    """
+
+    modules: Mapping[str, types.ModuleType]
+    contents: Mapping[str, Mapping[str, Any]]
+    classes: Mapping[type, Mapping[str, Any]]
+    aside: Mapping[str, types.ModuleType]
 
 
 def get_data(holder: Any, attribute: str) -> Any:

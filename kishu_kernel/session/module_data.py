@@ -16,15 +16,17 @@ from __future__ import annotations
 import functools
 import sys
 import types
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from contextlib import contextmanager
 from typing import Any
 
 from kishu_kernel.model import Delta, module_marker, package_of_marker
-from kishu_kernel.model.dataclass import dataclass, replace
+from kishu_kernel.model.dataclass import replace
 from kishu_kernel.objects.classes import contents_of, module_contents
 from kishu_kernel.objects.library_globals import ModuleAttribute
 from kishu_kernel.objects.module_originals import ABSENT
 from kishu_kernel.objects.own_modules import (
+    ModulesSnapshot,
     OwnModule,
     forget_held,
     get_data,
@@ -42,23 +44,6 @@ from kishu_kernel.objects.own_modules import (
 from kishu_kernel.objects.registry import registry
 
 Modules = tuple[types.ModuleType, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ModulesSnapshot:
-    """All that own modules held at one moment.
-
-    Attributes:
-        modules: name -> the module.
-        contents: name of a module -> what it held.
-        classes: classes of theirs -> what these held.
-        aside: the modules that only other states have.
-    """
-
-    modules: Mapping[str, types.ModuleType]
-    contents: Mapping[str, Mapping[str, Any]]
-    classes: Mapping[type, Mapping[str, Any]]
-    aside: Mapping[str, types.ModuleType]
 
 
 class ModuleData:
@@ -82,6 +67,8 @@ class ModuleData:
         """Modules that only other states have."""
         self._returned: set[str] = set()
         """Names of those that were aside, and hold what some other state has."""
+        self._before: Set[str] | None = None
+        """Names of those that there were before a state was obtained. Others hold what their source makes of them."""
         self._names: dict[str, tuple[str, ...]] = {}
         """Module -> names of its data."""
         self._reached: dict[frozenset[str], frozenset[str]] = {}
@@ -317,7 +304,10 @@ class ModuleData:
                 set_data(*place, value)
                 if type(value) is functools._lru_cache_wrapper:
                     self._caches.append(value)
-        for own in [self._own[name] for name in self._returned if name in self._own]:
+        packages = {package_of_marker(name) for name in values}
+        new = self._own.keys() - self._before if self._before is not None else set()
+        came = {name for name in new if name.partition(".")[0] in packages}
+        for own in [self._own[name] for name in came | self._returned if name in self._own]:
             for name in own.data().keys() - values.keys():
                 self._reset(own, name)
         self._returned.clear()
@@ -346,16 +336,27 @@ class ModuleData:
         if place is not None:
             set_data(*place, own.original(rest))
 
-    def imported(self) -> set[str]:
-        """The names of all that are imported."""
-        self.look()
-        return set(self._own)
+    @contextmanager
+    def of_state(self, names: Callable[[], Iterable[str]]) -> Iterator[None]:
+        """The modules that a state with these names has are imported, as far as the session had them before.
 
-    def bring_back(self, names: Callable[[], Iterable[str]]) -> None:
+        If the block raises, those are imported that were before.
+        """
+        self.look()
+        before = self._before = set(self._own)
+        try:
+            self._bring_back(names)
+            yield
+        except BaseException:
+            self.look()
+            self.put_aside(self._own.keys() - before)
+            raise
+        finally:
+            self._before = None
+
+    def _bring_back(self, names: Callable[[], Iterable[str]]) -> None:
         """Imports again, for a while, the modules that were put aside and that a state with these names has."""
-        if not self._aside:
-            return
-        packages = {package_of_marker(name) for name in names()}
+        packages = {package_of_marker(name) for name in names()} if self._aside else set()
         aside = [each for each in self._aside if each.partition(".")[0] in packages and each not in sys.modules]
         for name in sorted(aside):  # a package first: its parts are attributes of it
             self._import(name, self._aside[name])

@@ -12,15 +12,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from kishu_kernel.detect.name_tables import unsorted
 from kishu_kernel.model import Access
 from kishu_kernel.model.dataclass import dataclass
 from kishu_kernel.model.pattern import pattern
+from kishu_kernel.objects.own_modules import ModulesSnapshot
 from kishu_kernel.process.native import dict_version
-from kishu_kernel.session.module_data import ModuleData, ModulesSnapshot
+from kishu_kernel.session.module_data import ModuleData
 
 OUTPUT_ALIASES = ("_", "__", "___")
 """Names that IPython binds to the last results."""
@@ -257,16 +258,8 @@ class UserNamespace:
 
         If the block raises, those are imported that were before.
         """
-        if not self._with_modules:
+        with self.modules.of_state(names) if self._with_modules else nullcontext():
             yield
-            return
-        before = self.modules.imported()
-        try:
-            self.modules.bring_back(names)
-            yield
-        except BaseException:
-            self.modules.put_aside(self.modules.imported() - before)
-            raise
 
     @contextmanager
     def swapping(self, variables: Mapping[str, Any], aliases: Mapping[str, str] = _NONE) -> Iterator[dict[str, Any]]:

@@ -373,6 +373,21 @@ def test_it_is_there_in_a_new_kernel(anew: tuple[Kernel, dict[str, str]], name: 
     assert holds(kernel, check), kernel.run(check).reply
 
 
+def test_what_was_deleted_is_not_there_where_a_checkout_is_the_first_to_import(tmp_path: Path) -> None:
+    """What the module's source makes once more is no part of that state."""
+    home = written(tmp_path)
+    with Kernel(home, environment={"JPY_SESSION_NAME": str(home / "book.ipynb")}) as kernel:
+        begun(kernel)
+        kernel.ok("import helper, conf; del helper.alias, conf.OTHERS, conf.Settings.paths; level = helper.LEVEL")
+        made = kernel.done("status")["head"]
+        kernel.ok("import uses_conf; conf.OTHERS = [1]")
+        kernel.restart(kill=True)
+        kernel.done("take", target=made, names=["level"])
+        kernel.done("checkout", target=made)
+        there = "[hasattr(*each) for each in ((helper, 'alias'), (conf, 'OTHERS'), (conf.Settings, 'paths'), (helper, 'cfg'))]"
+        assert kernel.value(there) == [False, False, False, True]
+
+
 def changes(kernel: Kernel) -> tuple[list[str], list[str], list[str]]:
     """What the last cell is said to have created, modified and deleted."""
     last = kernel.done("log", limit=1)["checkpoints"][0]

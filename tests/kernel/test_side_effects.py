@@ -23,7 +23,10 @@ def effects(kernel: Kernel, code: str) -> list[str]:
         ("%%writefile b.py\nx = 1", ["writes files (b.py)"]),
         ("import asyncio\nopen('c', 'w').close()\nawait asyncio.sleep(0)", ["writes files (c)"]),
         ("import asyncio\nawait asyncio.to_thread(open, 'd', 'w')", ["starts threads", "writes files (d)"]),
-        ("async def later(): open('e', 'w').close()\nawait asyncio.create_task(later())", ["writes files (e)"]),
+        (
+            "import asyncio\nasync def later(): open('e', 'w').close()\nawait asyncio.create_task(later())",
+            ["writes files (e)"],
+        ),
         ("import subprocess; done = subprocess.run(['true', 'secret'])", ["starts processes (true)"]),
         ("open('f', 'w').close(); 1 / 0", ["writes files (f)"]),
         ("!true", ["starts processes"]),
