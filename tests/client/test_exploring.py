@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copyreg
 import os
 import signal
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -157,6 +159,17 @@ def test_where_none_fits(start: Start) -> None:
         explore(k, ["x"])
 
 
+@pytest.fixture
+def own_reductions() -> Iterator[None]:
+    """What a library registers for pickling is registered for one test: Dask's is for every exception."""
+    table = copyreg.dispatch_table
+    before = dict(table)
+    yield
+    table.clear()
+    table.update(before)
+
+
+@pytest.mark.usefixtures("own_reductions")
 def test_on_a_cluster_of_dask(kernel: Kernel) -> None:
     distributed = pytest.importorskip("distributed")
     kernel.ok("x = [1]")

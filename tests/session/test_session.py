@@ -1280,6 +1280,7 @@ def test_what_is_imported_of_us_while_a_cell_runs_is_no_import_of_the_cell(
 ) -> None:
     for name in ("kishu_kernel.store.format.palette", "colorsys"):
         monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.delattr("kishu_kernel.store.format.palette", raising=False)  # it comes back with the module
     ours = notebook.ok("import kishu_kernel.store.format.palette as palette; del palette")
     theirs = notebook.ok("import colorsys")
     assert (ours.imported, theirs.imported) == (False, True)
