@@ -21,7 +21,7 @@ note_number(Loading *l)
 int
 look_through(Loading *l)
 {
-    if (l->end - l->data < 2 || l->data[0] != PROTO || l->data[1] != 5) { /* names are looked up by the protocol */
+    if (l->end - l->data < 2 || l->data[0] != PROTO) {
         return NOT_PLAIN;
     }
     for (const uint8_t *at = l->data; at < l->end;) {
@@ -34,6 +34,9 @@ look_through(Loading *l)
         }
         uint64_t number = width ? number_at(at, width) : 0;
         at += width;
+        if (code == PROTO && number != 5) { /* names are looked up by the protocol */
+            return NOT_PLAIN;
+        }
         if ((argument < 0 || code == FRAME) && number > (uint64_t)(l->end - at)) {
             return NOT_PLAIN;
         }

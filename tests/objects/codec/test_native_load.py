@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kishu_kernel.detect.fingerprint import digest_of
@@ -173,6 +173,7 @@ STREAM = pickle.dumps(
 )
 
 
+@example(stream=STREAM, changes=[(42, 128)])  # another protocol in the middle
 @given(
     stream=st.one_of(plain.map(lambda obj: pickle.dumps(obj, 5)), st.just(STREAM)),
     changes=st.lists(st.tuples(st.integers(2, 400), st.integers(0, 255)), min_size=1, max_size=4),
