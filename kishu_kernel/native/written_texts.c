@@ -123,7 +123,7 @@ are_same(PyObject *one, PyObject *other)
                             memcmp(PyUnicode_DATA(one), PyUnicode_DATA(other), text_bytes(one)) == 0);
 }
 
-/* Writes a number for each; how many are different, -1: more than `most`. */
+/* Writes a number for each; how many are different, -1: more than `most`, or a place is empty. */
 static Py_ssize_t
 put_numbers(PyObject *const *items, Py_ssize_t count, Py_ssize_t most, Numbered *slots, uint8_t *numbers, PyObject **kinds)
 {
@@ -133,6 +133,9 @@ put_numbers(PyObject *const *items, Py_ssize_t count, Py_ssize_t most, Numbered 
             fetch(items[place + AHEAD]);
         }
         PyObject *item = items[place];
+        if (item == NULL) { /* what made it in C has left it empty; to NumPy it is None */
+            return -1;
+        }
         uint64_t hash = hash_of(item);
         size_t slot = (size_t)hash % SLOTS;
         while (slots[slot].item != NULL && (slots[slot].hash != hash || !are_same(slots[slot].item, item))) {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import ctypes
 import math
 import random
 from collections.abc import Iterable, Mapping
@@ -422,3 +423,18 @@ def test_a_number_that_stands_for_no_string_is_told() -> None:
     harmed = replace(payload, buffers=(replace(buffer, data=memoryview(bytearray(bytes(buffer.data)[:-1] + b"\2"))),))
     with pytest.raises(LoadError, match="stands for no string"):
         decode(stored(harmed), TABLE.namespace)
+
+
+@pytest.mark.parametrize("size", [3, LONG, 2 * BLOCK])
+@pytest.mark.parametrize("step", [1, 2, 7])
+def test_places_that_c_code_left_empty_are_none(size: int, step: int) -> None:
+    """NumPy reads them as None. To look at such a place without asking ended the process."""
+    array = np.array([f"text {place % 5}" for place in range(size)], object)
+    for place in range(0, size, step):
+        array[place] = None
+    wanted = array.tolist()
+    for place in range(0, size, step):
+        ctypes.c_void_p.from_address(
+            array.ctypes.data + array.itemsize * place
+        ).value = 0  # the reference to None stays
+    assert back(x=array)["x"].tolist() == wanted
