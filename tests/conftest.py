@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from kishu_kernel.objects.own_modules import held_since_import, tracked_modules
 from kishu_kernel.process import native
 from kishu_kernel.store.format import signing
 from kishu_kernel.store.format.signing import KEY_FILE
@@ -40,6 +41,19 @@ def own_key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def own_choice(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a kernel in the process of a test decides of signatures is decided for that test."""
     monkeypatch.setattr(signing, "_decided", [])
+
+
+@pytest.fixture(autouse=True)
+def own_modules() -> Iterator[None]:
+    """What a session in the process of a test knows of the user's modules is known for that test."""
+    tracked, held = set(tracked_modules), dict(held_since_import)
+    yield
+    if tracked_modules != tracked:
+        tracked_modules.clear()
+        tracked_modules.update(tracked)
+    if held_since_import != held:
+        held_since_import.clear()
+        held_since_import.update(held)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -174,7 +174,15 @@ def test_a_trial_load_opens_no_file(notebook: Notebook) -> None:
     assert guard.forbidden
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.fixture
+def let_go() -> Iterator[None]:
+    """What a test's cells leave open is closed with the test, and not in another that happens to collect it."""
+    yield
+    gc.collect()
+
+
+@pytest.mark.usefixtures("let_go")
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(
     ("making", "names"),
     [
@@ -198,6 +206,7 @@ def test_what_has_no_offset(notebook: Notebook, making: str, names: str) -> None
 # -- what only seems to be a value -------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("let_go")
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(
     "making",

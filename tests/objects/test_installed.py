@@ -6,6 +6,7 @@ import importlib.metadata
 import sys
 import zipfile
 from collections.abc import Callable
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 import pytest
@@ -72,5 +73,7 @@ def test_import_hooks_are_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_nothing_is_asked_where_none_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     as_wheel(tmp_path / "site")
     monkeypatch.setattr(sys, "path", ["", str(tmp_path / "site"), str(tmp_path / "missing")])
+    hooks = [each for each in sys.meta_path if each is PathFinder or not hasattr(each, "find_distributions")]
+    monkeypatch.setattr(sys, "meta_path", hooks)  # setuptools, where something imported it, has one that is asked
     monkeypatch.delattr(importlib.metadata, "entry_points")
     assert entry_points("kishu_kernel.others") == []
