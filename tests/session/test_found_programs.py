@@ -36,6 +36,13 @@ FOUND: dict[str, list[str]] = {
         "%undo",
         "%checkout 3",
     ],
+    "attributes that a frame gives, and a result has": [
+        "import pandas as pd; p = pd.DataFrame({'n': [0, 2]}); p.attrs['k'] = [1]\np, p.attrs",
+        "r = p.attrs",
+        "p.attrs['k'].append(2)",
+        "%undo",
+        "r['l'] = 1",
+    ],
     "an iterator over a set is none over a list": ["a = {1, 2}", "b = iter(a)", "b = 0", "%undo"],
     "fields of two classes share what dataclasses holds": [
         "import dataclasses\n@dataclasses.dataclass\nclass P:\n    n: int = 0\nr = P()",

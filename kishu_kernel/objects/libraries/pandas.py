@@ -153,6 +153,32 @@ def _stripped(part: Any) -> Any:
     return part
 
 
+def _frame(frame: Any) -> Reduction:
+    # What it gives itself is loaded by the setter of `attrs`, which copies: who else held the dictionary lost it.
+    kind = type(frame)
+    if kind.__setstate__ is not sys.modules["pandas.core.generic"].NDFrame.__setstate__:
+        return _as_left_out(kind)(frame)  # type: ignore[arg-type]
+    try:
+        return _way_of_frames(kind)(frame)  # type: ignore[arg-type]
+    except Exception:  # its own way says what there is to say
+        return NotImplemented
+
+
+@functools.lru_cache(maxsize=64)
+def _as_left_out(kind: type) -> Reduce:
+    return reduction_with_left_out(kind) or (lambda _: NotImplemented)
+
+
+@functools.lru_cache(maxsize=64)
+def _way_of_frames(kind: type) -> Reduce:
+    return reduction_with_left_out(kind, _with_attrs) or _with_attrs
+
+
+def _with_attrs(frame: Any) -> Reduction:
+    make, arguments, state, *rest = frame.__reduce_ex__(5)
+    return make, arguments, {"_attrs" if name == "attrs" else name: each for name, each in state.items()}, *rest
+
+
 def _frame_head(frame: Any, rows: int, columns: int) -> list[tuple[object, list[Any]]]:
     names = list(frame.columns[:columns])
     return [(name, _first(frame._get_column_array(at), rows)) for at, name in enumerate(names)]
@@ -273,7 +299,7 @@ class Pandas(Library):
 
     values = {"ExtensionDtype", "BaseOffset", "Timestamp", "Timedelta", "NAType"}
     labels = {"Index"}
-    reductions = dict.fromkeys(_KEEPING, _without_cache)
+    reductions = {**dict.fromkeys(_KEEPING, _without_cache), "NDFrame": _frame}
     private_memory = {"SingleBlockManager": _memory_of_blocks, "Block": _memory_of_block, "Index": _memory_of_index}
     transparent = {
         *("DataFrame", "Series", "Flags", "Block", "BlockManager", "SingleBlockManager", "BlockValuesRefs"),

@@ -38,7 +38,7 @@ from kishu_kernel.objects.rebuild.code import (
     set_enum_state,
     set_function_state,
 )
-from kishu_kernel.objects.rebuild.ended import make_executor, make_future, make_process, make_thread
+from kishu_kernel.objects.rebuild.ended import ended_iterator, make_executor, make_future, make_process, make_thread
 from kishu_kernel.objects.rebuild.handlers import make_handler, set_handler_state
 from kishu_kernel.objects.rebuild.handles import (
     dead_reference,
@@ -116,6 +116,7 @@ STREAM_NAMES: dict[str, Any] = {
     "make_process": make_process,
     "make_future": make_future,
     "make_executor": make_executor,
+    "ended_iterator": ended_iterator,
     "set_optimizer_state": set_optimizer_state,
     "new_name": new_name,
     "storage_array": storage_array,

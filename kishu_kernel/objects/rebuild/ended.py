@@ -1,10 +1,11 @@
-"""What has come to its end, or has not begun: threads, processes, futures. Nothing is started, nobody is waited for."""
+"""What has come to its end, or has not begun: threads, processes, futures, iterators. Nothing starts, nobody waits."""
 
 from __future__ import annotations
 
 import concurrent.futures
 import os
 import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from kishu_kernel.objects.rebuild.instances import make_instance
@@ -78,3 +79,34 @@ def make_executor(workers: int, prefix: str, shut_down: bool) -> Any:
     executor: Any = concurrent.futures.ThreadPoolExecutor(workers, prefix)
     executor._shutdown = shut_down
     return executor
+
+
+class _Nothing:
+    def __getitem__(self, place: int) -> Any:
+        raise IndexError(place)
+
+
+def _of_array() -> Iterator[Any]:
+    import array
+
+    return iter(array.array("b"))
+
+
+_ITERATORS: dict[str, Callable[[], Iterator[Any]]] = {
+    "list_reverseiterator": lambda: reversed([]),
+    "str_iterator": lambda: iter("\u1234"),  # there is another class for ASCII
+    "bytes_iterator": lambda: iter(b""),
+    "bytearray_iterator": lambda: iter(bytearray()),
+    "arrayiterator": _of_array,
+    "iterator": lambda: iter(_Nothing()),
+    "callable_iterator": lambda: iter(int, 0),
+    "generic_alias_iterator": lambda: iter(list[int]),  # type: ignore[call-overload]
+}
+
+
+def ended_iterator(kind: str) -> Iterator[Any]:
+    """An iterator of Python's own, called so, that has come to its end."""
+    iterator = _ITERATORS[kind]()
+    for _ in iterator:
+        pass
+    return iterator

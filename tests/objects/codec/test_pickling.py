@@ -814,6 +814,21 @@ def test_iterators_go_on_where_they_were(cells: Cells) -> None:
     assert next(cells.live["x"]) == 2
 
 
+@pytest.mark.parametrize(
+    "making",
+    [
+        *("iter([1])", "reversed([1])", "iter((1,))", "iter(range(1))", "iter('a')", "iter('\u1234')", "iter(b'a')"),
+        *("iter(bytearray(b'a'))", "iter(array.array('i', [1]))", "iter(np.arange(1))", "iter(int, 0)"),
+        pytest.param("iter(list[int])", marks=pytest.mark.skipif(sys.version_info < (3, 11), reason="there is none")),
+    ],
+)
+def test_an_iterator_that_is_at_its_end_is_what_it_was(cells: Cells, making: str) -> None:
+    cells.run(f"import array, numpy as np\nx = {making}\n[*x]")
+    back = cells.back("x")["x"]
+    assert type(back) is type(cells.live["x"])
+    assert [*back] == []
+
+
 def test_buffers_in_memory_and_queues(cells: Cells) -> None:
     cells.run("import io, collections\nx = io.BytesIO(b'abc')\nx.read(1)\ny = io.StringIO('text')\ny.read(2)")
     back = cells.back("x", "y")

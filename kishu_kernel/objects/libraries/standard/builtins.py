@@ -40,14 +40,32 @@ def _exception(error: BaseException, memo: dict[Any, Any]) -> Any:
     return reduction_of_exception(error, memo)
 
 
+def _iterator(iterator: Any) -> Reduction:
+    # At its end it tells no more than that there was something empty, of another class: so would it be itself.
+    from kishu_kernel.objects.rebuild.ended import ended_iterator
+
+    reduced = iterator.__reduce_ex__(5)
+    arguments = reduced[1]
+    at_end = len(reduced) == 2 and len(arguments) == 1 and type(arguments[0]) in _TOLD and not arguments[0]
+    return (ended_iterator, (type(iterator).__name__,)) if at_end else reduced
+
+
+_TOLD = (list, tuple, str)
+_AT_END = (
+    *("list_reverseiterator", "str_iterator", "bytes_iterator", "bytearray_iterator", "iterator"),
+    *("callable_iterator", "generic_alias_iterator"),
+)
 _COPY = "a dictionary or a set that it goes through"
 
 
 class Builtins(Library):
     """An iterator over a dictionary would come back as one over a list."""
 
-    packages = ("builtins",)
-    exact_reductions = {"builtins.object": _sentinel, "builtins.memoryview": _refuse, "builtins.super": _super}
+    packages = ("builtins", "array")
+    exact_reductions = {
+        **{"builtins.object": _sentinel, "builtins.memoryview": _refuse, "builtins.super": _super},
+        **dict.fromkeys((*(f"builtins.{name}" for name in _AT_END), "array.arrayiterator"), _iterator),
+    }
     reductions = {"builtins.BaseException": WithMemo(_exception)}
     external_handles = dict.fromkeys(
         (
