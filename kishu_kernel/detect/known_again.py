@@ -25,15 +25,15 @@ from kishu_kernel.detect.walk.result import Fingerprint, TokenOf
 from kishu_kernel.model import Digest
 from kishu_kernel.model.dataclass import dataclass
 from kishu_kernel.objects.classes import (
+    PICKLING_WAYS,
     contents_of,
     derives,
-    has_pythons_metaclass,
-    has_usual_ways,
-    is_bare,
+    has_quiet_metaclass,
     is_genuine,
     is_notebooks,
     is_one_of,
     is_users_own,
+    made_in_c_of,
     module_contents,
     module_name,
 )
@@ -48,7 +48,7 @@ from kishu_kernel.objects.questions import (
     version_of_globals,
 )
 from kishu_kernel.objects.reduction_table import ReductionTable
-from kishu_kernel.process.native import shape_of
+from kishu_kernel.process.native import dict_version, shape_of
 
 _OFTEN = 32
 """After so many judgements what was not met in the last ones is forgotten, and what was in vain is tried again."""
@@ -65,6 +65,9 @@ class _Known:
         references: what stands for classes and functions in it that go by their names; None: for a method of a class.
         tokens: those of the notebook's classes in it; None: one is walked, and is bound to no variable.
         libraries: classes of libraries that it has instances of, and the version of what these and their modules hold.
+        modules: imported ones, and their names.
+        made: classes of libraries that were made at run time: they go by what stands in them.
+        places: functions that go by their parts, and another version whenever they may not (`_version_of_place`).
         judgement: the last one that it was met in.
     """
 
@@ -75,6 +78,9 @@ class _Known:
     references: list[tuple[weakref.ref[Any], bytes | None]]
     tokens: list[tuple[weakref.ref[type], bytes | None]]
     libraries: list[tuple[weakref.ref[type], tuple[int, ...]]]
+    modules: list[tuple[weakref.ref[types.ModuleType], str]]
+    made: list[weakref.ref[type]]
+    places: list[tuple[weakref.ref[Any], tuple[int, ...]]]
     judgement: int
 
 
@@ -147,6 +153,15 @@ class KnownAgain:
         for cls, version in known.libraries:
             if (each := cls()) is None or version_of_class_globals(each) != version:
                 return None
+        for module, name in known.modules:
+            if (held := module()) is None or _imported_as(held) != name:
+                return None
+        for cls in known.made:
+            if (each := cls()) is None or is_genuine(each):
+                return None
+        for function, place in known.places:
+            if (each := function()) is None or _version_of_place(each) != place:
+                return None
         codes, kinds = _all(known.codes), _all(known.kinds)
         if codes is None or kinds is None:
             return None
@@ -193,10 +208,12 @@ class KnownAgain:
         sealed = shape.seal(obj, found.links, self._table.namespace)
         if sealed is None:  # something has run meanwhile
             return None
-        links, (classes, kinds, functions, made_in_c) = sealed
+        links, (classes, kinds, functions, made_in_c, modules) = sealed
         tokens = list[tuple[weakref.ref[type], bytes | None]]()
         references = list[tuple[weakref.ref[Any], bytes | None]]()
         libraries = list[tuple[weakref.ref[type], tuple[int, ...]]]()
+        made = list[weakref.ref[type]]()
+        places = list[tuple[weakref.ref[Any], tuple[int, ...]]]()
         for kind in (*kinds, *made_in_c):
             version = version_of_globals(kind)
             if version is None or not (is_one_of(kind, made_in_c) or self._is_shown(kind)):
@@ -207,52 +224,74 @@ class KnownAgain:
             if _is_typings(cls):  # `typing.Any` has a metaclass of that module's
                 libraries.append((weakref.ref(cls), version_of_class_globals(cls) or ()))
                 continue
-            if not has_pythons_metaclass(cls):
+            if not has_quiet_metaclass(cls):
                 return None
             if is_notebooks(cls):
                 token = bound(cls)
                 if token is None and not _shows_itself(cls):
                     return None
                 tokens.append((weakref.ref(cls), token))
-            elif class_reduction_of(cls) is not None or not is_genuine(cls):
+            elif class_reduction_of(cls) is not None:
                 return None
+            elif not is_genuine(cls):
+                if not _shows_itself(cls):
+                    return None
+                made.append(weakref.ref(cls))
             elif reference := self._table.lasting_references.get(cls):  # else the walk did not come to it
                 references.append((weakref.ref(cls), reference))
         for function in functions:
             reference = self._table.lasting_references.get(function)
             if reference or _is_in_class(function):
                 references.append((weakref.ref(function), reference))
-            elif not _goes_by_parts(function):
-                return None
+            elif not (_goes_by_parts(function) or _is_under_its_name(function)):
+                if (version := _version_of_place(function)) is None:
+                    return None
+                places.append((weakref.ref(function), version))
+        imported = [(weakref.ref(each), _imported_as(each)) for each in modules]
+        if any(name in ("", "__main__") for _, name in imported):
+            return None
         told = Fingerprint(found.digest, links, dynamic=found.dynamic, classes=found.classes)
         codes, met = _weakly(found.codes), _weakly(found.kinds)
-        return _Known(shape, told, codes, met, references, tokens, libraries, self._judgement)
+        return _Known(shape, told, codes, met, references, tokens, libraries, imported, made, places, self._judgement)
 
     def _is_shown(self, kind: type) -> bool:
         """Whether instances go by what stands in them."""
         shown: bool | None = self._shown.get(kind)
         if shown is None:
-            shown = has_pythons_metaclass(kind) and is_bare(kind) and self._goes_by_attributes(kind)
+            shown = has_quiet_metaclass(kind) and self._goes_by_what_is_shown(kind)
             self._shown.put(kind, shown)
         return shown
 
-    def _goes_by_attributes(self, kind: type) -> bool:
+    def _goes_by_what_is_shown(self, kind: type) -> bool:
         if _is_typings(kind):
             return reduction_of(kind) is None and not is_registered(kind)
         from kishu_kernel.objects.notebook_classes import notebook_reduction_of
         from kishu_kernel.objects.reducers import Reducer, entry_of
 
         if entry_of(self._table, kind) in (None, Reducer._held):
-            return has_usual_ways(kind, enum.Enum if derives(kind, enum.Enum) else object)
+            return all(_is_pythons(kind, way) for way in PICKLING_WAYS)
         said = refusal_of(kind) or library_reduction_of_users_class(kind) or reduction_of(kind)
         return said is None and is_users_own(kind) and notebook_reduction_of(kind, self._table.namespace) is not None
 
 
+def _is_pythons(kind: type, way: str) -> bool:
+    """What a pickler asks of instances is that of the class made in C that they are laid out by, or of enums.
+
+    Or of named tuples, which tell their items: those that they show, if nobody has them tell others.
+    """
+    from kishu_kernel.objects.notebook_classes import is_of_namedtuple
+
+    base, found = made_in_c_of(kind), getattr(kind, way, None)
+    if found is getattr(base, way, None) or (derives(kind, enum.Enum) and found is getattr(enum.Enum, way, None)):
+        return True
+    return derives(kind, tuple) and is_of_namedtuple(way, found) and getattr(kind, "__iter__", None) is tuple.__iter__
+
+
 def _shows_itself(cls: type) -> bool:
     """Whether a class that is walked is what stands in it: nothing of its metaclass, and nothing registered with it."""
-    if not has_pythons_metaclass(cls):
+    if not has_quiet_metaclass(cls):
         return False
-    return type(cls) is not abc.ABCMeta or not abc._get_dump(cls)[0]  # type: ignore[attr-defined]
+    return not derives(type(cls), abc.ABCMeta) or not abc._get_dump(cls)[0]  # type: ignore[attr-defined]
 
 
 def _is_all_told(found: Fingerprint) -> bool:
@@ -289,6 +328,32 @@ def _goes_by_parts(function: Any) -> bool:
     module = function.__globals__.get("__name__")
     inside = "<locals>" in function.__qualname__ or function.__module__ == "__main__"
     return inside and is_module_dict(module, function.__globals__)
+
+
+def _is_under_its_name(function: Any) -> bool:
+    """Its module has it: had the walk come to it, it would be known by that."""
+    return module_contents(sys.modules.get(function.__module__)).get(function.__qualname__) is function
+
+
+def _version_of_place(function: Any) -> tuple[int, ...] | None:
+    """Of a method that `collections.namedtuple`, or the like, has made for a class: it goes by its parts.
+
+    Another one whenever its globals have changed, among which its module may have got something of its name. None: that
+    is not known, or it may go by a name.
+    """
+    from kishu_kernel.objects.notebook_classes import is_of_namedtuple
+
+    names: dict[str, Any] = function.__globals__
+    module = sys.modules.get(function.__module__)
+    if is_of_namedtuple("__new__", function) and names.keys() == _OF_NAMEDTUPLE:
+        return (dict_version(names),) if module is None and dict_version(names) else None
+    if module_contents(module) is not names or function.__qualname__.partition(".")[0] in names:
+        return None
+    return (dict_version(names), id(module)) if dict_version(names) else None
+
+
+_OF_NAMEDTUPLE = {"_tuple_new", "__builtins__", "__name__"}
+"""What `__new__` of a named tuple finds among its globals, which are its own: it refers to the first of them."""
 
 
 def _weakly(objects: Iterable[Any]) -> list[weakref.ref[Any]]:

@@ -262,8 +262,9 @@ typedef struct {
     int shared;      /* something else may hold what an object has its attributes in */
 } Shown;
 
-enum { SHOWN_NOT = 0, SHOWN_ATOM, SHOWN_NOTHING, SHOWN_NODE, SHOWN_CODE, SHOWN_CLASS, SHOWN_WHOLE, SHOWN_NAMED, SHOWN_MADE_IN_C };
+enum { SHOWN_NOT = 0, SHOWN_ATOM, SHOWN_NOTHING, SHOWN_NODE, SHOWN_CODE, SHOWN_CLASS, SHOWN_WHOLE, SHOWN_NAMED, SHOWN_MADE_IN_C, SHOWN_MODULE };
 
+PyObject *home_of_class(PyTypeObject *kind);
 int shown_kind(PyObject *obj);
 int shown_read(PyObject *obj, int shown, Shown *into);
 int shown_put_word(Shown *into, uintptr_t word);

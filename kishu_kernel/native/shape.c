@@ -58,17 +58,31 @@ size_of_atom(PyObject *atom)
     return PyUnicode_CheckExact(atom) ? (size_t)PyUnicode_GET_LENGTH(atom) : 8 * (size_t)Py_ABS(Py_SIZE(atom));
 }
 
-/* Whether a class of the notebook's is walked; Python knows which ones go by tokens. As `meet`. */
+/* Whether the module that a class says it is of has it under its name. */
+static int
+is_genuine(PyTypeObject *cls, PyObject *home)
+{
+    PyObject *modules = PyImport_GetModuleDict(); /* borrowed, as all that follows */
+    int is_named = modules != NULL && PyDict_CheckExact(modules) && PyUnicode_CheckExact(((PyHeapTypeObject *)cls)->ht_qualname);
+    PyObject *module = !is_named ? NULL : PyDict_GetItemWithError(modules, home);
+    PyObject *names = module == NULL || !PyModule_Check(module) ? NULL : PyModule_GetDict(module);
+    PyObject *found = names == NULL ? NULL : PyDict_GetItemWithError(names, ((PyHeapTypeObject *)cls)->ht_qualname);
+    return found == (PyObject *)cls;
+}
+
+/* Whether a class is walked: one of the notebook's, if Python knows no token by which it goes, and one that was made at
+ * run time. As `meet`.
+ */
 static int
 asked(PyObject *is_whole, PyObject *cls)
 {
-    static PyObject *module;
-    if (module == NULL && (module = PyUnicode_InternFromString("__module__")) == NULL) {
-        return -1;
-    }
-    PyObject *home = PyDict_GetItemWithError(((PyTypeObject *)cls)->tp_dict, module);
-    if (home == NULL || !PyUnicode_Check(home) || PyUnicode_CompareWithASCIIString(home, "__main__") != 0) {
+    PyObject *home = home_of_class((PyTypeObject *)cls);
+    if (home == NULL || !PyUnicode_CheckExact(home)) {
         return PyErr_Occurred() ? -1 : 0;
+    }
+    if (PyUnicode_CompareWithASCIIString(home, "__main__") != 0) {
+        int genuine = is_genuine((PyTypeObject *)cls, home);
+        return PyErr_Occurred() ? -1 : !genuine;
     }
     PyObject *answer = PyObject_CallOneArg(is_whole, cls);
     int whole = answer == NULL ? -1 : PyObject_IsTrue(answer);
@@ -258,12 +272,13 @@ note_kind(PyObject *kinds, PyTypeObject *kind)
     return known == 0 ? PyList_Append(kinds, (PyObject *)kind) : 0;
 }
 
-/* Classes but for the root, classes of instances, functions that have other globals, and types of what is made in C. */
+/* Classes but for the root, classes of instances, functions that have other globals, types of what is made in C, modules. */
 static PyObject *
 doubtful(Shape *shape, PyObject *namespace)
 {
     PyObject *classes = PyList_New(0), *kinds = PyList_New(0), *functions = PyList_New(0), *made = PyList_New(0);
-    int failed = classes == NULL || kinds == NULL || functions == NULL || made == NULL;
+    PyObject *modules = PyList_New(0);
+    int failed = classes == NULL || kinds == NULL || functions == NULL || made == NULL || modules == NULL;
     for (Py_ssize_t place = 0; !failed && place < shape->count; place++) {
         Node *node = &shape->nodes[place];
         if (node->shown == SHOWN_CLASS || node->shown == SHOWN_WHOLE) {
@@ -275,15 +290,19 @@ doubtful(Shape *shape, PyObject *namespace)
         else if (node->shown == SHOWN_MADE_IN_C) {
             failed = note_kind(made, node->kind) < 0;
         }
+        else if (node->shown == SHOWN_MODULE) {
+            failed = PyList_Append(modules, node->obj) < 0;
+        }
         else if (PyFunction_Check(node->obj) && PyFunction_GET_GLOBALS(node->obj) != namespace) {
             failed = PyList_Append(functions, node->obj) < 0;
         }
     }
-    PyObject *found = failed ? NULL : PyTuple_Pack(4, classes, kinds, functions, made);
+    PyObject *found = failed ? NULL : PyTuple_Pack(5, classes, kinds, functions, made, modules);
     Py_XDECREF(classes);
     Py_XDECREF(kinds);
     Py_XDECREF(functions);
     Py_XDECREF(made);
+    Py_XDECREF(modules);
     return found;
 }
 

@@ -47,30 +47,96 @@ members_of(PyTypeObject *kind)
     return (PyMemberDef *)((char *)kind + Py_TYPE(kind)->tp_basicsize); /* as PyHeapType_GET_MEMBERS */
 }
 
-/* Whether there is nothing in instances but attributes, slots that hold objects, and weak references. */
+/* What is made in C and stands at the beginning of instances: nothing, the items of a tuple, a number, a text. NULL: more. */
+static PyTypeObject *
+content_of(PyTypeObject *kind)
+{
+    while (kind != NULL && PyType_HasFeature(kind, Py_TPFLAGS_HEAPTYPE)) {
+        kind = kind->tp_base;
+    }
+    int is_read = kind == &PyBaseObject_Type || kind == &PyTuple_Type || kind == &PyLong_Type || kind == &PyFloat_Type || kind == &PyUnicode_Type;
+    return is_read ? kind : NULL;
+}
+
+/* Where instances of different sizes have their attributes behind what stands in them. */
+static int
+has_attributes_behind(PyTypeObject *kind)
+{
+#if PY_VERSION_HEX < 0x030C0000
+    return kind->tp_itemsize > 0 && kind->tp_dictoffset == -(Py_ssize_t)sizeof(PyObject *);
+#else
+    (void)kind;
+    return 0;
+#endif
+}
+
+/* Whether there is nothing in instances but such content, attributes, slots that hold objects, and weak references. */
 static int
 is_bare(PyTypeObject *kind)
 {
-    Py_ssize_t places = kind->tp_weaklistoffset > 0;
-    for (PyTypeObject *base = kind; base != &PyBaseObject_Type; base = base->tp_base) {
-        if (base == NULL || !PyType_HasFeature(base, Py_TPFLAGS_HEAPTYPE)) {
-            return 0;
-        }
+    PyTypeObject *content = content_of(kind);
+    Py_ssize_t places = (kind->tp_weaklistoffset > 0) + has_attributes_behind(kind);
+    if (content == NULL || kind->tp_itemsize != content->tp_itemsize || kind->tp_dictoffset > 0) {
+        return 0;
+    }
+    if (kind->tp_dictoffset < 0 && !has_attributes_behind(kind) && !attributes_readable(kind)) {
+        return 0;
+    }
+    for (PyTypeObject *base = kind; base != content; base = base->tp_base) {
         for (Py_ssize_t place = 0; place < Py_SIZE(base); place++, places++) {
             if (members_of(base)[place].type != T_OBJECT_EX) {
                 return 0;
             }
         }
     }
-    return kind->tp_itemsize == 0 && kind->tp_dictoffset <= 0 &&
-           kind->tp_basicsize == (Py_ssize_t)sizeof(PyObject) + places * (Py_ssize_t)sizeof(PyObject *);
+    return kind->tp_basicsize == content->tp_basicsize + places * (Py_ssize_t)sizeof(PyObject *);
+}
+
+static int
+put_text(Shown *into, PyObject *text)
+{
+#if PY_VERSION_HEX < 0x030C0000
+    if (!PyUnicode_IS_READY(text)) {
+        return 0;
+    }
+#endif
+    size_t length = (size_t)PyUnicode_GET_LENGTH(text) * PyUnicode_KIND(text), rest = -length % sizeof(uintptr_t);
+    if (length > SHAPE_WORDS) {
+        return 0;
+    }
+    int failed = shown_put_word(into, length) < 0 || shown_put_word(into, PyUnicode_KIND(text)) < 0 ||
+                 buffer_put(&into->words, PyUnicode_DATA(text), length) < 0 || buffer_put(&into->words, "\0\0\0\0\0\0\0", rest) < 0;
+    return failed ? -1 : 1;
+}
+
+/* 1: it was read; 0: it is too large; -1: an error. */
+static int
+put_content(Shown *into, PyObject *obj)
+{
+    PyTypeObject *content = content_of(Py_TYPE(obj));
+    if (content == &PyTuple_Type) {
+        return put_objects(into, ((PyTupleObject *)obj)->ob_item, PyTuple_GET_SIZE(obj)) < 0 ? -1 : 1;
+    }
+    if (content == &PyUnicode_Type) {
+        return put_text(into, obj);
+    }
+    if (content == &PyLong_Type) {
+        int beyond;
+        long long number = PyLong_AsLongLongAndOverflow(obj, &beyond);
+        return beyond ? 0 : buffer_put(&into->words, &number, sizeof(number)) < 0 ? -1 : 1;
+    }
+    if (content == &PyFloat_Type) {
+        double number = PyFloat_AS_DOUBLE(obj);
+        return buffer_put(&into->words, &number, sizeof(number)) < 0 ? -1 : 1;
+    }
+    return 1;
 }
 
 static int
 put_slots(Shown *into, PyObject *obj)
 {
     int failed = 0;
-    for (PyTypeObject *base = Py_TYPE(obj); base != &PyBaseObject_Type; base = base->tp_base) {
+    for (PyTypeObject *base = Py_TYPE(obj), *content = content_of(base); base != content; base = base->tp_base) {
         for (Py_ssize_t place = 0; !failed && place < Py_SIZE(base); place++) {
             failed = shown_put_object(into, *(PyObject **)((char *)obj + members_of(base)[place].offset)) < 0;
         }
@@ -86,6 +152,16 @@ put_instance(Shown *into, PyObject *obj)
     if (shown_put_object(into, (PyObject *)Py_TYPE(obj)) < 0 || put_slots(into, obj) < 0) {
         return -1;
     }
+    int put = put_content(into, obj);
+    if (put <= 0) {
+        return put;
+    }
+#if PY_VERSION_HEX < 0x030C0000
+    if (has_attributes_behind(Py_TYPE(obj))) {
+        Py_ssize_t end = _PyObject_VAR_SIZE(Py_TYPE(obj), Py_ABS(Py_SIZE(obj)));
+        return shown_put_attributes(into, *(PyObject **)((char *)obj + end - sizeof(PyObject *))) < 0 ? -1 : 1;
+    }
+#endif
     if (!attributes_readable(Py_TYPE(obj))) {
         return 1;
     }
@@ -163,7 +239,30 @@ put_named(Shown *into, PyObject *obj)
 
 /* -- classes and what they are made of ------------------------------------------------------------------ */
 
-/* By its version; one that is walked also by what is in it. */
+/* The name of the module that a class says it is of, borrowed; NULL: it says none. */
+PyObject *
+home_of_class(PyTypeObject *kind)
+{
+    static PyObject *module;
+    if (module == NULL && (module = PyUnicode_InternFromString("__module__")) == NULL) {
+        return NULL;
+    }
+    return PyDict_GetItemWithError(kind->tp_dict, module);
+}
+
+/* One of Python's own stays what it is; one of the notebook's is read as other classes of it are. */
+static int
+put_metaclass(Shown *into, PyTypeObject *kind)
+{
+    PyTypeObject *metaclass = Py_TYPE(kind);
+    PyObject *home = metaclass == &PyType_Type ? NULL : home_of_class(metaclass);
+    if (home == NULL || !PyUnicode_Check(home) || PyUnicode_CompareWithASCIIString(home, "__main__") != 0) {
+        return PyErr_Occurred() ? -1 : 0;
+    }
+    return shown_put_object(into, (PyObject *)metaclass);
+}
+
+/* By its version, and its metaclass; one that is walked also by what is in it. */
 static int
 put_class(Shown *into, PyTypeObject *kind, int is_whole)
 {
@@ -174,7 +273,7 @@ put_class(Shown *into, PyTypeObject *kind, int is_whole)
     if (version == 0) {
         return 0;
     }
-    int failed = shown_put_word(into, version) < 0 || shown_put_object(into, heap->ht_name) < 0 || shown_put_object(into, heap->ht_qualname) < 0;
+    int failed = shown_put_word(into, version) < 0 || put_metaclass(into, kind) < 0 || shown_put_object(into, heap->ht_name) < 0 || shown_put_object(into, heap->ht_qualname) < 0;
     if (is_whole) {
         failed = failed || shown_put_object(into, kind->tp_bases) < 0;
         while (!failed && PyDict_Next(kind->tp_dict, &place, &name, &value)) {
@@ -279,6 +378,9 @@ shown_kind(PyObject *obj)
     if (is_made_in_c(kind)) {
         return SHOWN_MADE_IN_C;
     }
+    if (PyModule_CheckExact(obj)) {
+        return SHOWN_MODULE;
+    }
     if (!PyType_HasFeature(kind, Py_TPFLAGS_HEAPTYPE) || !is_bare(kind)) {
         return SHOWN_NOT;
     }
@@ -292,7 +394,7 @@ items_of(PyObject *obj)
     if (PyDict_Check(obj)) {
         return 2 * PyDict_GET_SIZE(obj);
     }
-    return PyAnySet_CheckExact(obj) ? PySet_GET_SIZE(obj) : PyList_CheckExact(obj) || PyTuple_CheckExact(obj) ? Py_SIZE(obj) : 0;
+    return PyAnySet_CheckExact(obj) ? PySet_GET_SIZE(obj) : PyList_CheckExact(obj) || PyTuple_Check(obj) ? Py_SIZE(obj) : 0;
 }
 
 /* 1: it was read; 0: it cannot be; -1: an error. */
@@ -305,6 +407,9 @@ shown_read(PyObject *obj, int shown, Shown *into)
     }
     if (shown == SHOWN_MADE_IN_C) {
         return made_in_c_read(obj, into);
+    }
+    if (shown == SHOWN_MODULE) { /* by its name */
+        return 1;
     }
     if (PyType_Check(obj)) {
         return put_class(into, (PyTypeObject *)obj, shown == SHOWN_WHOLE);

@@ -124,6 +124,16 @@ def has_pythons_metaclass(kind: type) -> bool:
     return metaclass is type or metaclass is abc.ABCMeta or metaclass is enum.EnumMeta
 
 
+def has_quiet_metaclass(kind: type) -> bool:
+    """Its metaclass is Python's own, or one of the notebook's that has nothing to say when the class is looked up."""
+    metaclass: Any = type(kind)
+    if has_pythons_metaclass(kind):
+        return True
+    if not is_notebooks(metaclass) or not has_pythons_metaclass(metaclass) or has_active_metaclass(kind):
+        return False
+    return all(is_notebooks(base) or is_one_of(base, _METACLASSES) for base in mro_of(metaclass))
+
+
 def has_active_metaclass(kind: type) -> bool:
     """To look it up, or to ask it for anything, runs code of the notebook: of its metaclass."""
     metaclass: Any = type(kind)
@@ -200,6 +210,11 @@ def is_its_attributes(kind: type) -> bool:
     return has_usual_ways(kind) and is_bare(kind) and not has_slots(kind) and shows_its_attributes(kind)
 
 
+def made_in_c_of(kind: type) -> type:
+    """The class made in C that it derives from: what that keeps stands at the beginning of instances."""
+    return next(base for base in mro_of(kind) if not flags_of(base) & _HEAP_TYPE)
+
+
 def has_usual_ways(kind: type, base: type = object) -> bool:
     """What a pickler asks of instances is object's, or that of another base."""
     return all(getattr(kind, way, None) is getattr(base, way, None) for way in PICKLING_WAYS)
@@ -262,6 +277,8 @@ _HEAP_TYPE = 1 << 9
 _dict_offset = type.__dict__["__dictoffset__"].__get__
 _weak_offset = type.__dict__["__weakrefoffset__"].__get__
 _size_of = type.__dict__["__basicsize__"].__get__
+
+_METACLASSES = (type, abc.ABCMeta, enum.EnumMeta, object)
 
 _TO_BE_KNOWN = ("__hash__", "__eq__", "__name__", "__qualname__")
 _TO_BE_LOOKED_UP = (

@@ -91,6 +91,49 @@ def cached(number): return [number]
 def bounded(number): return [number]
 for each in (1, 2): cached(each), bounded(each)
 shown, Prison, calls = hall, Cage, [cached, bounded]
+
+class Mood(enum.IntFlag):
+    HUNGRY = 1
+    WET = 2
+class Rank(str, enum.Enum):
+    FIRST = "one"
+class Point(typing.NamedTuple):
+    x: object
+    y: int = 0
+class Noted(collections.namedtuple("Noted", "text")):
+    pass
+class Walked(collections.namedtuple("Walked", "text")):
+    __slots__ = ()
+    def __iter__(self): return iter(Cage.limits)
+class Degree(float):
+    pass
+class Label(str):
+    pass
+class Wide(int):
+    pass
+moods = [Mood.WET, Mood.WET | Mood.HUNGRY, Rank.FIRST]
+where = {Point(0, 0): [1], Point(0, 1): attic}
+tuples = [Point([1], 2), Noted([2]), cached.cache_info(), Walked([3])]
+numbers = [Degree(2.5), Label("über"), Wide(7)]
+numbers[0].unit, numbers[1].note, numbers[2].note = ["C"], [1], [2]
+tuples[1].note = [3]
+@functools.singledispatch
+def use(thing, who): return 1
+@use.register
+def use_lamp(thing: Lamp, who): return who
+use(3, 4)
+class Single(type):
+    made = {}
+    def __call__(cls, *args):
+        return Single.made.setdefault(cls, super().__call__(*args))
+class World(metaclass=Single):
+    def __init__(self): self.turn = [0]
+class Registered(abc.ABCMeta): level = [1]
+class Listed(metaclass=Registered): data = [1]
+class Unnamed(type): level = [1]
+worlds = [World(), Listed(), Unnamed("Made", (), {"size": [1]})]
+del Unnamed
+def with_modules(one=types, other=enum): return one, other
 """
 NAMES = ("Way", "Base", "Lamp", "Cage", "Cell", "Room", "Hinted", "hinted", "step", "hall", "attic", "lamp", "cages")
 NAMES += (
@@ -106,6 +149,20 @@ NAMES += (
     "shown",
     "Prison",
     "calls",
+    "Mood",
+    "Rank",
+    "Point",
+    "Noted",
+    "moods",
+    "where",
+    "tuples",
+    "numbers",
+    "use",
+    "with_modules",
+    "Single",
+    "World",
+    "Listed",
+    "worlds",
 )
 
 CHANGES = r"""
@@ -191,6 +248,51 @@ bounded(3)
 bounded(1), bounded(2)
 bounded(2).append(bounded(2))
 bounded.__dict__["kept"] = vars(bounded)
+moods[0] = Mood.HUNGRY
+moods[1] &= Mood.WET
+moods[1].note = [1]
+Mood.WET.note = [1]
+Rank.FIRST._value_ = "two"
+Mood.__reduce_ex__ = lambda self, protocol: (Cage, ())
+where[Point(0, 0)].append(2)
+where[Point(0, 2)] = where.pop(Point(0, 1))
+Point._field_defaults["y"] = 1
+Point.__new__.__defaults__ = (1,)
+tuples[0].x.append(2)
+tuples[0] = tuples[0]._replace(y=3)
+tuples[1].note.append(4)
+tuples[1].more = vars(hall)
+del tuples[1].note; tuples[1].note = [3]
+tuples[1].text.append(tuples)
+tuples[2] = cached.cache_info()._replace(hits=1)
+Cage.limits[0] = 9
+Noted.__getnewargs__ = lambda self: (1,)
+Noted.__iter__ = lambda self: iter(Cage.limits)
+numbers[0].unit.append("F")
+numbers[0] = Degree(2.0)
+numbers[1] = Label("uber")
+numbers[2].note = vars(numbers[2])
+numbers[2] = Wide(1 << 80)
+use(lamp, 3)
+use.register(Room, hinted)
+use.registry[int] if int in use.registry else use.register(int)(hinted)
+worlds[0].turn.append(1)
+worlds[0].more = vars(worlds[0])
+World.size = 1
+Single.made.clear()
+Single.made[World] = worlds
+Single.level = 1
+Single.__getattribute__ = lambda cls, name: type.__getattribute__(cls, name)
+Single.__getattr__ = lambda cls, name: ()
+Registered.level.append(2)
+Listed.data.append(2)
+Listed.register(Cage)
+Listed.__class__ = abc.ABCMeta
+type(worlds[2]).level.append(2)
+type(worlds[2]).more = 3
+worlds[2].size.append(2)
+with_modules.__defaults__ = (enum, types)
+with_modules.__defaults__ = (types, type(types)("enum"))
 shown = Room("hall")
 Prison = Cell
 step = counter()
@@ -270,6 +372,18 @@ ELSEWHERE = {
     "how types are told": (
         "import typing\nmore = typing.Optional[int]",
         "patch.setattr(typing._GenericAlias, '__reduce__', lambda self: (list, ()))",
+    ),
+    "the name of a module that a function holds": (
+        "import calendar\ndef more(one=calendar): return one",
+        "patch.setattr(more.__defaults__[0], '__name__', 'colorsys')",
+    ),
+    "a module under its name that a function holds": (
+        "import calendar\ndef more(one=calendar): return one",
+        "patch.setitem(sys.modules, 'calendar', type(sys)('calendar'))",
+    ),
+    "how named tuples of a library are told": (
+        "import functools\nmore = [functools._CacheInfo(1, 2, 3, 4)]",
+        "patch.setattr('functools._CacheInfo.__reduce__', lambda self: (list, ()), raising=False)",
     ),
     "a class of a library under its name": (
         "from calendar import TextCalendar as more",

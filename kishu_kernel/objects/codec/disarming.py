@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from kishu_kernel.objects.arrays import array_type, is_array_type
-from kishu_kernel.objects.classes import flags_of, module_name, mro_of, qualified_name
+from kishu_kernel.objects.classes import flags_of, made_in_c_of, module_name, qualified_name
 from kishu_kernel.objects.codec.load_guard import has_destructor
 from kishu_kernel.process.interrupts import uninterrupted
 
@@ -247,7 +247,7 @@ def _disarmed(obj: Any) -> bool:
 
 def _husks(kind: type) -> tuple[Callable[[], type], ...]:
     """Classes without a destructor that an instance of `kind` may be turned into; made when they are tried."""
-    solid = next(base for base in mro_of(kind) if not flags_of(base) & _HEAP_TYPE)
+    solid = made_in_c_of(kind)
     name = qualified_name(kind).rpartition(".")[2]
     return (
         lambda: type(name, (solid,), {}),
