@@ -139,3 +139,12 @@ def differs(one: Any, other: Any) -> bool:
         return bool(one != other)
     except Exception:  # nobody can tell
         return True
+
+
+def is_plain(value: Any) -> bool:
+    """Numbers, texts, and containers of these."""
+    if type(value) in (list, tuple, set, frozenset):
+        return all(map(is_plain, value))
+    if type(value) is dict:
+        return all(map(is_plain, [*value, *value.values()]))
+    return value is None or type(value) in (bool, int, float, str, bytes)

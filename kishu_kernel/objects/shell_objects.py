@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import sys
 import types
+from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
+from operator import is_
 from typing import Any
 
+from kishu_kernel.objects.ambient_state import copied, is_plain
 from kishu_kernel.objects.classes import module_name
 from kishu_kernel.objects.library import REGISTERING_ONCE
 from kishu_kernel.objects.live_objects import Reference, live_objects
@@ -39,6 +43,30 @@ def shell_places(*traits: str) -> list[Any]:
 def places_of_traits(part: Any, *names: str) -> list[Any]:
     """Where traits of a part of the shell stand."""
     return [(part, "_trait_values"), (part._trait_values, *names)] if names else []
+
+
+def sections_but(known: frozenset[str]) -> dict[str, dict[str, Any]]:
+    """What the shell's configuration says of other classes than these, by class: the live dictionaries."""
+    config = running_shell().config
+    return {name: held for name, held in config.items() if name not in known and isinstance(held, dict)}
+
+
+def plain_settings(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Of a configuration, what can be kept."""
+    found = {
+        name: {key: copied(each) for key, each in held.items() if is_plain(each)} for name, held in sections.items()
+    }
+    return {name: held for name, held in found.items() if held}
+
+
+def configured_traits(part: Any, sections: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """What an object that can be configured has by a configuration, as its traits take it."""
+    found = {name: each for section in part.section_names() for name, each in sections.get(section, {}).items()}
+    traits = part.traits(config=True) if found else {}
+    for name in found.keys() & traits.keys():
+        with suppress(Exception):  # it was not taken, then
+            found[name] = traits[name]._validate(part, found[name])
+    return found
 
 
 def _home(obj: Any) -> str:
@@ -95,3 +123,13 @@ def resolved(reference: Reference, registered: Any = None) -> Any:
         found = registered
         live_objects.know((process, number), found)
     return found
+
+
+def are_as_seen(now: dict[Any, Any], seen: dict[Any, Any]) -> bool:
+    """The very same: what is the notebook's may say itself what it is equal to."""
+    return are_same([*now], [*seen]) and are_same([*now.values()], [*seen.values()])
+
+
+def are_same(some: list[Any], others: list[Any]) -> bool:
+    """The very same objects, in their order."""
+    return len(some) == len(others) and all(map(is_, some, others))

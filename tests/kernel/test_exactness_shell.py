@@ -202,6 +202,30 @@ def test_what_is_registered_is_the_very_same_object(kernel: Kernel) -> None:
     assert kernel.value(which) == before
 
 
+def test_formats_that_are_set_before_there_are_figures(start: Start, tmp_path: Path) -> None:
+    """They are of whatever is plotted later: after an undo of that, too, and in another kernel; not before them."""
+    notebook = {"JPY_SESSION_NAME": str(tmp_path / "book.ipynb")}
+    plot = "import matplotlib.pyplot as plt\n_ = plt.plot([1])"
+
+    def plotted(kernel: Kernel) -> set[str]:
+        shown = kernel.ok(plot).outputs
+        kernel.done("undo")
+        return {mime for each in shown for mime in each.get("data", {}) if mime.startswith("image/")}
+
+    with start(environment=notebook) as kernel:
+        kernel.ok("x = 1")
+        kernel.ok("%config InlineBackend.figure_formats = ['svg']")
+        assert [plotted(kernel) for _ in range(2)] == [{"image/svg+xml"}] * 2
+        kernel.done("undo")
+        assert plotted(kernel) == {"image/png"}
+        kernel.done("checkout", target="In[2]")
+        assert plotted(kernel) == {"image/svg+xml"}
+        kernel.done("log")  # what was taken is written
+    kernel = start(environment=notebook)
+    kernel.done("resume")
+    assert plotted(kernel) == {"image/svg+xml"}
+
+
 def test_an_extension_can_be_loaded_again_after_an_undo(kernel: Kernel) -> None:
     kernel.ok(IP)
     kernel.ok("%load_ext autoreload")

@@ -14,22 +14,26 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, MutableMapping
 from contextlib import suppress
-from operator import is_
 from typing import Any
 
 from kishu_kernel.objects.ambient_settings import Setting, Settings, lacking_references
-from kishu_kernel.objects.ambient_state import PartlyWrittenError, Provider, Versions
+from kishu_kernel.objects.ambient_state import PartlyWrittenError, Provider, Versions, copied, differs
 from kishu_kernel.objects.libraries.traitlets import ConfiguredTraits
 from kishu_kernel.objects.library import Library
 from kishu_kernel.objects.live_objects import Reference, can_be_imported, live_objects
 from kishu_kernel.objects.shell_objects import (
+    are_as_seen,
+    are_same,
+    configured_traits,
     is_of_extension,
     is_theirs,
     loaded_extensions,
     places_of_traits,
+    plain_settings,
     reference_to,
     resolved,
     running_shell,
+    sections_but,
     shell_places,
 )
 from kishu_kernel.process.muting import muted
@@ -118,7 +122,7 @@ class _Magics(_OfShell):
     def read(self) -> Any:
         changed = {}
         for kind, now in self._now().items():
-            if self._versions.is_other(kind, now) and not _are_as_seen(now, self._seen.get(kind, {})):
+            if self._versions.is_other(kind, now) and not are_as_seen(now, self._seen.get(kind, {})):
                 self._seen[kind] = dict(now)
                 self._changed[kind] = _difference(now, self._base.setdefault(kind, {}))
             if found := self._changed.get(kind):
@@ -157,19 +161,11 @@ def _difference(now: MutableMapping[str, Any], base: dict[str, Any]) -> dict[str
     return found | dict.fromkeys(base.keys() - now.keys())
 
 
-def _are_as_seen(now: dict[Any, Any], seen: dict[Any, Any]) -> bool:
-    """The very same: what is the notebook's may say itself what it is equal to."""
-    return _are_same([*now], [*seen]) and _are_same([*now.values()], [*seen.values()])
-
-
-def _are_same(some: list[Any], others: list[Any]) -> bool:
-    return len(some) == len(others) and all(map(is_, some, others))
-
-
 class _Configured(ConfiguredTraits):
-    """What `%config` sets of the shell, of its parts and of its formatters."""
+    """What `%config` sets of the shell, of its parts and of its formatters; and of what is made later, as figures."""
 
     name = "settings of the shell"
+    later = "what is made later"
     left_out = frozenset({"HistoryManager", "banner1", "banner2", "ipython_dir", "type_printers"})
     left_out |= {"deferred_printers", "singleton_printers"}
 
@@ -181,12 +177,43 @@ class _Configured(ConfiguredTraits):
         shell = running_shell()
         traits = [part for each in self.parts() for part in places_of_traits(each, *self._names_of(each))]
         formatters = places_of_traits(shell.display_formatter, "formatters")
-        return [*shell_places("display_formatter"), (shell, "configurables"), *formatters, *traits]
+        sections = [shell.config, *sections_but(self._known).values()]
+        return [*shell_places("display_formatter", "config"), (shell, "configurables"), *formatters, *traits, *sections]
 
     def parts(self) -> Iterator[Any]:
         shell = running_shell()
         yield from shell.configurables
         yield from shell.display_formatter.formatters.values()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._base: dict[str, dict[str, Any]] = {}
+        self._known: frozenset[str] = frozenset()
+
+    def start(self) -> None:
+        super().start()
+        self._known = frozenset(name for each in self.parts() for name in each.section_names())
+        self._base = self._later()
+
+    def read(self) -> Any:
+        now, base = self._later(), self._base
+        others = {name: now.get(name, {}) for name in now | base if differs(now.get(name), base.get(name))}
+        return {**super().read(), **({self.later: others} if others else {})}
+
+    def write(self, value: Any) -> None:
+        wanted, now = {**self._base, **value.get(self.later, {})}, self._later()
+        for name in now | wanted:
+            section, setting = running_shell().config[name], wanted.get(name, {})
+            for each in now.get(name, {}).keys() - setting.keys():
+                del section[each]
+            section.update(copied(setting))
+        super().write(value)
+
+    def configured(self, part: Any) -> dict[str, Any]:
+        return configured_traits(part, self._later())
+
+    def _later(self) -> dict[str, dict[str, Any]]:
+        return plain_settings(sections_but(self._known))
 
 
 class _Formatters(_OfShell):
@@ -251,7 +278,7 @@ class _Formatters(_OfShell):
         """Pairs of a class, or of its name, and its printer; None: it is gone."""
         held = _held(formatter)
         seen, changed = self._seen.get(mime, (None, []))
-        if self._versions.is_other(mime, *held) and (seen is None or not all(map(_are_as_seen, held, seen))):
+        if self._versions.is_other(mime, *held) and (seen is None or not all(map(are_as_seen, held, seen))):
             now, base = _by_class(held), _by_class(self._base.setdefault(mime, _printers(formatter)))
             keys = {_class_reference(key): key for printers in (*self._base[mime], *held) for key in printers}
             changed = [
@@ -325,10 +352,10 @@ class _Hooks(_OfShell):
         found = {}
         for name, now in self._all():
             base = self._base.setdefault(name, list(now))
-            if not _are_same(now, base):
+            if not are_same(now, base):
                 places = {id(each): number for number, each in enumerate(base)}
                 own = [each for each in now if id(each) in places or not is_theirs(each)]
-                if not _are_same(own, base):
+                if not are_same(own, base):
                     found[name] = tuple(
                         ("of the shell", places[id(each)]) if id(each) in places else reference_to(each) for each in own
                     )

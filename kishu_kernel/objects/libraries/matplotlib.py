@@ -9,7 +9,6 @@ import sys
 import types
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -17,6 +16,7 @@ from kishu_kernel.objects.ambient_settings import Setting, Settings, lacking_ref
 from kishu_kernel.objects.ambient_state import Provider, differs
 from kishu_kernel.objects.arrays import array_type
 from kishu_kernel.objects.classes import derives, seen_attributes
+from kishu_kernel.objects.figure_formats import formats, is_inline, set_formats
 from kishu_kernel.objects.library import Library, Reduction
 from kishu_kernel.objects.library_globals import ModuleAttribute
 from kishu_kernel.objects.live_objects import live_objects
@@ -117,9 +117,9 @@ class _Settings(Provider):
     def read(self) -> Any:
         matplotlib = sys.modules["matplotlib"]
         if (
-            dict.__ne__(matplotlib.rcParams, self._seen) or self._inline != _is_inline()
+            dict.__ne__(matplotlib.rcParams, self._seen) or self._inline != is_inline()
         ):  # (its own way settles on a backend)
-            self._inline = _is_inline()
+            self._inline = is_inline()
             self._seen = {name: _frozen(value) for name, value in _settings().items()}
             self._value = {
                 name: value
@@ -153,15 +153,9 @@ class _Settings(Provider):
 
 def _usual(name: str) -> Any:
     """What a setting is as matplotlib comes, and as the notebook's backend makes it."""
-    if name == "interactive" and _is_inline():
+    if name == "interactive" and is_inline():
         return True
     return dict.get(sys.modules["matplotlib"].rcParamsDefault, name, _frozen)
-
-
-def _is_inline() -> bool:
-    """Figures are shown in the notebook: the backend has been set up, which it is once in a process."""
-    module = sys.modules.get("matplotlib_inline.backend_inline")
-    return getattr(getattr(module, "configure_inline_support", None), "current_backend", None) == "inline"
 
 
 class _Backend(Provider):
@@ -171,43 +165,12 @@ class _Backend(Provider):
     module = "matplotlib"
 
     def read(self) -> Any:
-        return _is_inline()
+        return is_inline()
 
     def write(self, value: Any) -> None:
         shell = running_shell()
-        if value and shell is not None and not _is_inline():
+        if value and shell is not None and not is_inline():
             shell.enable_matplotlib("inline")
-
-
-def _printers() -> dict[str, Any]:
-    """By the type of output, what makes it of a figure, as far as IPython's own functions do."""
-    figure = sys.modules["matplotlib.figure"].Figure
-    found = {}
-    for mime, formatter in running_shell().display_formatter.formatters.items():
-        how = formatter.type_printers.get(figure)
-        if isinstance(how, partial) and how.func.__module__ == "IPython.core.pylabtools":
-            found[mime] = how.func.__name__, dict(how.keywords)
-    return found
-
-
-_USUAL_PRINTERS = {"image/png": ("print_figure", {"fmt": "png", "base64": True, "bbox_inches": "tight"})}
-
-
-def _formats() -> Any:
-    """None where they are as the backend has set them."""
-    found = _printers() if _is_inline() else _USUAL_PRINTERS
-    return None if found == _USUAL_PRINTERS else found
-
-
-def _set_formats(formats: Any) -> None:
-    figure = sys.modules["matplotlib.figure"].Figure
-    formatters = running_shell().display_formatter.formatters
-    for mime in _printers():
-        del formatters[mime].type_printers[figure]
-    for mime, (name, keywords) in (formats or _USUAL_PRINTERS).items():
-        formatters[mime].type_printers[figure] = partial(
-            getattr(sys.modules["IPython.core.pylabtools"], name), **keywords
-        )
 
 
 class _Figures(Provider):
@@ -428,7 +391,7 @@ class Matplotlib(Library):
         Settings(
             "formats of figures",
             "matplotlib_inline.backend_inline",
-            {"all": Setting(_formats, _set_formats, lambda: None)},
+            {"all": Setting(formats, set_formats, lambda: None)},
         ),
         Registrations("registrations with matplotlib", "matplotlib", _REGISTRIES),
     )

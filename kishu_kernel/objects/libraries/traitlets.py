@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from kishu_kernel.objects.ambient_state import Provider, copied, differs
+from kishu_kernel.objects.ambient_state import Provider, copied, differs, is_plain
 from kishu_kernel.objects.classes import contents_of, instance_state, module_name, mro_of
 from kishu_kernel.objects.library import Library, Reduction
 
@@ -24,14 +24,19 @@ class ConfiguredTraits(Provider):
         """The live objects. They are known by their classes."""
         raise NotImplementedError
 
+    def configured(self, part: Any) -> dict[str, Any]:
+        """What the configuration says of one that is made now, by trait."""
+        return {}
+
     def __init__(self) -> None:
         self._names: dict[type, tuple[str, ...]] = {}
+        self._first: set[str] = set()
         self._usual: dict[str, dict[str, Any]] = {}
         self._seen: dict[int, tuple[tuple[Any, ...], dict[str, Any]]] = {}
 
     def start(self) -> None:
         """What they are now is usual."""
-        self._usual, self._seen = {}, {}
+        self._usual, self._seen, self._first = {}, {}, {_part(each) for each in self.parts()}
         for each in self.parts():
             held = each._trait_values
             self._usual[_part(each)] = {name: copied(held[name]) for name in self._names_of(each) if name in held}
@@ -43,7 +48,8 @@ class ConfiguredTraits(Provider):
             names = self._names.get(type(each)) or self._names_of(each)
             if not names:
                 continue
-            now = tuple(map(each._trait_values.get, names))  # those that nobody has asked for yet are not made
+            held = tuple(map(each._trait_values.get, names))  # those that nobody has asked for yet are not made
+            now = *held, self._configured(each)
             seen, value = self._seen.get(id(each), (None, {}))
             if now != seen:
                 value = self._unusual(each, {name: each._trait_values.get(name, _UNSET) for name in names})
@@ -57,7 +63,7 @@ class ConfiguredTraits(Provider):
         for each in self.parts():
             wanted = value.get(_part(each), {})
             now = self._unusual(each, {name: each._trait_values.get(name, _UNSET) for name in self._names_of(each)})
-            usual = self._usual.get(_part(each), {})
+            usual = {**self._usual.get(_part(each), {}), **self._configured(each)}
             for name in now.keys() - wanted.keys():
                 setattr(each, name, copied(usual[name]))
             for name, setting in wanted.items():
@@ -75,18 +81,22 @@ class ConfiguredTraits(Provider):
             self._names[kind] = tuple(name for name in names if name not in self.left_out)
         return self._names[kind]
 
+    def _configured(self, part: Any) -> dict[str, Any]:
+        """What was there when the session began is known as it was."""
+        return {} if _part(part) in self._first else self.configured(part)
+
     def _unusual(self, part: Any, now: dict[str, Any]) -> dict[str, Any]:
-        usual = self._usual.setdefault(_part(part), {})
+        usual, configured = self._usual.setdefault(_part(part), {}), self._configured(part)
         found = {}
         for name, value in now.items():
-            if value is _UNSET or not _is_plain(value):
+            if value is _UNSET or not is_plain(value):
                 continue
             if name not in usual:
                 try:
                     usual[name] = part.trait_defaults(name)
                 except Exception:
                     usual[name] = copied(value)
-            if differs(usual[name], value):
+            if differs(configured.get(name, usual[name]), value):
                 found[name] = copied(value)
         return found
 
@@ -96,14 +106,6 @@ _UNSET = object()
 
 def _part(part: Any) -> str:
     return f"{module_name(type(part))}.{type(part).__name__}"
-
-
-def _is_plain(value: Any) -> bool:
-    if type(value) in (list, tuple, set, frozenset):
-        return all(map(_is_plain, value))
-    if type(value) is dict:
-        return all(map(_is_plain, [*value, *value.values()]))
-    return value is None or type(value) in (bool, int, float, str, bytes)
 
 
 def _with_observers(obj: Any) -> Reduction:
