@@ -495,6 +495,29 @@ def test_autoreload(tmp_path: Path) -> None:
         assert kernel.done("undo")["plan"]["notes"] == []
 
 
+LOOKED_AT = """
+reloader, asked = get_ipython().magics_manager.registry["AutoreloadMagics"]._reloader, []
+usual = reloader.filename_and_mtime
+reloader.filename_and_mtime = lambda module: (asked.append(getattr(module, "__name__", "")), usual(module))[1]
+"""
+
+
+def test_autoreload_leaves_our_modules_alone(tmp_path: Path) -> None:
+    """One that an upgrade has changed would be loaded beside others that are not; and what it tells is as ever."""
+    with Kernel(written(tmp_path)) as kernel:
+        kernel.ok("%load_ext autoreload\n%autoreload 2")
+        kernel.ok(LOOKED_AT)
+        kernel.ok("%aimport -plugin_core")
+        kernel.ok("reloader.mark_module_skipped('os')")
+        kernel.ok("import plugin_core")
+        kernel.ok("asked.clear()")
+        kernel.ok("assert 'json' in asked and not {'os', 'plugin_core'} & set(asked)")
+        kernel.ok("assert not [name for name in asked if name.startswith('kishu_kernel')]")
+        kernel.ok("assert reloader.skip_modules == {'plugin_core': True, 'os': True}")
+        kernel.ok("del reloader.skip_modules['os']; asked.clear()")
+        kernel.ok("assert 'os' in asked and reloader.skip_modules == {'plugin_core': True}")
+
+
 def test_a_path_that_a_cell_adds(tmp_path: Path) -> None:
     """A path that a cell adds: in a new kernel, too."""
     (tmp_path / "elsewhere").mkdir()

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from kishu_kernel.frontend.kernel.idle_scheduler import IdleScheduler, interruptible
 from kishu_kernel.frontend.kernel.packing import pack_everything
 from kishu_kernel.frontend.magic.magics import KishuMagics
+from kishu_kernel.frontend.shell.autoreload_spared import spare_our_modules
 from kishu_kernel.frontend.shell.settings import Settings
 from kishu_kernel.frontend.shell.tracked_shell import TrackedShell
 from kishu_kernel.process.cell_sources import cached_lines
@@ -158,6 +159,7 @@ class KernelHooks:
         self.tracked_shell.fate.attended |= attended
         if not hidden:  # what a client runs for itself would put off each push, and be followed by one
             self.tracked_shell.courier.pause()
+        spare_our_modules()
         pending = _pending_work.get()
         return await self.tracked_shell.around_cell(
             run,
