@@ -12,7 +12,15 @@ from typing import Any
 
 import cloudpickle.cloudpickle as _cloud
 
-from kishu_kernel.objects.classes import contents_of, derives, is_genuine, is_notebooks, module_name, mro_of
+from kishu_kernel.objects.classes import (
+    contents_of,
+    derives,
+    is_genuine,
+    is_notebooks,
+    module_name,
+    mro_of,
+    seen_attributes,
+)
 from kishu_kernel.objects.library import Reduction
 from kishu_kernel.objects.own_modules import held_since_import, tracked_modules
 from kishu_kernel.objects.rebuild.code import EMPTY_CELL, make_class, set_class_state, set_enum_state
@@ -129,4 +137,4 @@ def _is_in_one(bases: Iterable[Mapping[str, Any]], name: str, value: Any) -> boo
 def _own_attributes(member: Any) -> dict[str, Any]:
     """What the user's `__init__` or `__new__` gave a member of an enum."""
     usual = ("_value_", "_name_", "__objclass__", "_sort_order_", "_inverted_")  # that of a flag is found when asked
-    return {name: value for name, value in getattr(member, "__dict__", {}).items() if name not in usual}
+    return {name: value for name, value in (seen_attributes(member) or {}).items() if name not in usual}

@@ -16,7 +16,6 @@ from kishu_kernel.model import Digest
 from kishu_kernel.objects.attribute_dicts import ALONE, place_of
 from kishu_kernel.objects.class_reductions import in_own_containers
 from kishu_kernel.objects.classes import (
-    attributes,
     contents_of,
     derives,
     flags_of,
@@ -300,7 +299,7 @@ def _told_member(walk: Walk, obj: Any) -> bytes | None:
     """What stands for a member of a class that a variable is bound to; None for others."""
     kind = type(obj)
     token = walk.token_of(kind)
-    value = (attributes(obj) or {}).get("_value_", obj)
+    value = (seen_attributes(obj) or {}).get("_value_", obj)
     if token is None or type(value) not in ATOMS or id(obj) not in _members(walk, kind):
         return None
     walk.bound_classes.add(token)

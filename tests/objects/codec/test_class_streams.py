@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from kishu_kernel.detect.fingerprint import Fingerprinter
 from kishu_kernel.model import Payload
+from kishu_kernel.objects.codec.bound_classes import BoundClasses
 from kishu_kernel.objects.codec.class_streams import LARGE, ClassStreams
 from kishu_kernel.objects.codec.encoding import encode
 from kishu_kernel.objects.codec.pickling import decode
@@ -174,6 +176,18 @@ def test_what_stands_in_a_class_is_left_as_it_is(session: Session) -> None:
     assert again is not None
     assert first.data == again.data
     assert untouched_before or not untouched(Untouched())
+
+
+def test_members_of_an_enum_are_left_as_they_are(session: Session) -> None:
+    """Where they are asked for their `__dict__`, each access to their values takes twice as long from there on."""
+    session.run("import enum\nclass Way(enum.Enum):\n    NORTH = 'n'\nway = [Way.NORTH]")
+    live, member = session.live, session.live["way"][0]
+    untouched_before = untouched(member)
+    Fingerprinter(session.table, bound=BoundClasses(session.table, live).token_of).take(live["way"])
+    Fingerprinter(session.table).take(live["Way"])
+    assert ClassStreams(session.table).stream_of(live["Way"]) is not None
+    assert session.loaded(session.stored("Way", "way"))["way"] == [member]
+    assert untouched(member) == untouched_before
 
 
 class Untouched:
