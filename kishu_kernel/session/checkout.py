@@ -31,7 +31,7 @@ from kishu_kernel.model import (
 from kishu_kernel.model.dataclass import replace
 from kishu_kernel.process.interrupts import uninterrupted
 from kishu_kernel.process.noticed_code import noticing_code
-from kishu_kernel.session.aftermath import Aftermath, Start
+from kishu_kernel.session.aftermath import Aftermath, Start, end_cycles, gone_in_cycles, may_act_in_cycles
 from kishu_kernel.session.checkout_words import (
     loaded_records,
     names_at,
@@ -162,7 +162,7 @@ class Checkouts:
         previous = self._timeline.head
         if not options.dry_run and self._cells.subshell_running:
             raise CheckoutError("a cell is still running on a subshell: wait for it, or interrupt it")
-        unchecked = self._cells.unchecked
+        unchecked, gone = self._cells.unchecked, gone_in_cycles()
         start = self._start(target)
         if options.dry_run:
             self._cells.unchecked = unchecked
@@ -184,8 +184,12 @@ class Checkouts:
         self._think_time.note_checkout(loaded)
         tell_differences(self._warn, plan, self._restorer.differing_after_rerun, others)
         tell_incomplete(self._warn, self._timeline.lookup, target)
+        in_cycles = may_act_in_cycles(start.changes[1])
         with noticing_code() as noticed:
             del start, restored, reuse, in_place  # what the session had, and nobody holds any more
+            if in_cycles:
+                noticed.ran = noticed.ran or gone_in_cycles() != gone
+                end_cycles()
         if noticed.ran:
             self._aftermath.put_right(plan, branch)
         return Outcome(target, previous, plan, True, time.perf_counter() - began)

@@ -54,6 +54,30 @@ def test_what_goes_changes_nothing_of_the_state_that_comes(notebook: Notebook, c
     assert notebook.warnings == []
 
 
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "held = Held(); held.me = held",
+        "held, other = Held(), Held(); held.other, other.other = other, held",
+        "held = [waiting()]; held.append(held); next(held[0]); other = Held()",
+        "import weakref\nclass T: pass\nheld = T(); held.me = held; end = weakref.finalize(held, log.append, 'end')",
+    ],
+    ids=["itself", "each other", "a generator", "a finalizer"],
+)
+def test_what_goes_in_a_cycle_changes_nothing_of_the_state_that_came(notebook: Notebook, cell: str) -> None:
+    """Python looks for cycles whenever it likes: it was a change of some cell after the checkout."""
+    before = notebook.head
+    notebook.ok(cell)
+    gc.collect()
+    notebook.session.checkout(str(before))
+    gc.collect()
+    assert notebook["log"] == []
+    assert "extra" not in notebook.live
+    notebook.ok("log.append(1)")
+    assert notebook["log"] == [1]
+    assert notebook.warnings == []
+
+
 def test_a_class_that_counts_its_instances(notebook: Notebook) -> None:
     """It is loaded with them: what it came with in between ends without counting."""
     notebook.ok(
@@ -92,3 +116,20 @@ def test_a_profiler_of_the_users_stays(notebook: Notebook) -> None:
     finally:
         sys.setprofile(None)
     assert notebook["log"] == []
+
+
+def test_what_went_in_a_cycle_while_one_went_back(notebook: Notebook) -> None:
+    """What an earlier cell has left behind may be found while values are loaded, after all was compared."""
+    notebook.ok("held = Held(); held.me = held")
+    notebook.ok("value = [[n] for n in range(9)]")
+    before = notebook.head
+    gc.disable()
+    try:
+        notebook.ok("held = None; value.append(1)")
+        load = notebook.store.load
+        notebook.store.load = lambda *asked: [load(*asked), gc.collect()][0]
+        notebook.session.checkout(str(before))
+    finally:
+        gc.enable()
+    assert (notebook["log"], len(notebook["value"])) == ([], 9)
+    assert "extra" not in notebook.live
