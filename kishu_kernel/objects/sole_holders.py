@@ -102,6 +102,13 @@ class Reached:
                 return False
         return True
 
+    def open_arrays_over(self, owners: Collection[int]) -> Iterator[Any]:
+        """Arrays over the memory of these ones, by their ids, but for what libraries hold that is private."""
+        private = set(map(id, self._private()))
+        for obj in self._found.values():
+            if id(obj) not in private and is_array_type(type(obj)) and obj.size and id(owner_of(obj)) in owners:
+                yield obj
+
     def _private(self) -> Iterator[Any]:
         for obj in self._found.values():
             entry = private_memory_of(type(obj))

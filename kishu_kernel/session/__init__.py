@@ -9,8 +9,9 @@ In the way of the data:
 - What is not stored: `keep_rules` (the user's rules), `recomputation` (a re-run is cheaper).
 - The disk fails: `write_failures` (back to what is written; the cells that were lost).
 - A checkout: `checkout` (the whole way; rebinds the names) -> `restore` (obtains all objects) -> `rerun` (re-runs
-  cells), `lending` (what they read of what somebody has), `in_place` (changes live arrays instead of loading);
-  `namespace` (which names are the user's, and how they are rebound), `progress` (how far it is).
+  cells), `lending` (what they read of what somebody has), `in_place` (changes live arrays instead of loading),
+  `live_memory` (takes what lives yet); `namespace` (which names are the user's, and how they are rebound), `progress`
+  (how far it is).
 - Think time: `think_time` (what is next) -> `audit` (did something change that no code shows?), `trial_loads` (does
   what was stored come back?) -> `isolated_loads` (copies that nobody notices) -> `checker` (a process of its own).
 - For others: `version_comparison` (how two versions differ), `bundle_extract` (what goes into a bundle).

@@ -14,10 +14,10 @@ Neighbours: `restore` asks for each version that it loads; `checkout` has it wri
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain, groupby
-from typing import Any
+from typing import Any, TypeVar
 
 from kishu_kernel.errors import CheckoutError, KishuError
 from kishu_kernel.model import Buffer, Digest, LoadStep, Payload, State, Version
@@ -28,11 +28,14 @@ from kishu_kernel.objects.codec.shared_memory import Segment
 from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.objects.sole_holders import Reached, is_running_elsewhere
 from kishu_kernel.process.memory import address_of, bounds, is_writeable, memory_at, owner_of
+from kishu_kernel.session.live_memory import LiveMemory, live_chunks
 from kishu_kernel.session.namespace import UserNamespace
 from kishu_kernel.session.timeline import Timeline
 from kishu_kernel.store.base import Blob, StoredPayload
 from kishu_kernel.store.format.chunking import buffer_spans
 from kishu_kernel.store.format.chunks import digest
+
+Found = TypeVar("Found")
 
 WORTHWHILE = 4 << 20
 """Bytes beside the stream from which on it pays to look for what is equal."""
@@ -105,16 +108,39 @@ class InPlace:
         self._here = here
         self._variables = variables
         self._patches: dict[Version, list[_Patch]] = {}
+        self._sharing: set[Version] = set()
+        """Versions that were loaded into memory of live arrays."""
         self._given_up = False
 
-    def objects(self, timeline: Timeline, version: Version, stored: StoredPayload) -> dict[str, Any] | None:
-        """The live objects that will be this version once the patches are written. None: it is to be loaded.
+    def load(
+        self,
+        timeline: Timeline,
+        version: Version,
+        stored: StoredPayload,
+        decode: Callable[[StoredPayload], dict[str, Any]],
+    ) -> dict[str, Any]:
+        """The objects of a version: the live ones, which will be it once the patches are written, or fresh ones.
 
         Args:
             stored: the version, as the store has it.
+            decode: makes fresh ones.
         """
+        objects = self._if_provable(lambda: self._objects(timeline, version, stored))
+        if objects is not None:
+            return objects
+        live = self._if_provable(lambda: self._live_memory(timeline, version, stored))
+        if live is None:
+            return decode(stored)
+        objects = decode(live.payload(handing_over=True))
+        if live.handed_over and not self._if_provable(lambda: live.looks_owned(Reached(objects.values()))):
+            del objects
+            return decode(live.payload(handing_over=False))
+        self._sharing.update({version} if live.handed_over else ())
+        return objects
+
+    def _if_provable(self, find: Callable[[], Found | None]) -> Found | None:
         try:
-            return self._objects(timeline, version, stored)
+            return find()
         except (KishuError, TypeError, ValueError, MemoryError):
             return None  # whoever loads it will say what is wrong
 
@@ -127,9 +153,10 @@ class InPlace:
         """Cells are about to be re-run, and may read what was obtained: it has to be what it says, and nobody's else.
 
         Returns:
-            The versions whose objects are not what they say, as nothing is written yet.
+            The versions whose objects are not what they say, as nothing is written yet, or share memory with others.
         """
-        given_up, self._patches, self._given_up = [*self._patches], {}, True
+        given_up = [*self._patches, *self._sharing]
+        self._patches, self._sharing, self._given_up = {}, set(), True
         return given_up
 
     def is_patched(self, version: Version) -> bool:
@@ -158,7 +185,8 @@ class InPlace:
                 patch.swap(spare)
             raise
 
-    def _objects(self, timeline: Timeline, version: Version, stored: StoredPayload) -> dict[str, Any] | None:
+    def _stored_now(self, timeline: Timeline, version: Version, stored: StoredPayload) -> StoredPayload | None:
+        """What the live objects are. None where they are not looked at."""
         here = self._here.get(version.names)
         if not here or self._given_up or not _is_worthwhile(stored.stream, stored.blobs):
             return None
@@ -166,9 +194,29 @@ class InPlace:
         if not _are_data_alone(timeline, (version, now)) or is_running_elsewhere(self._names.live):
             return None
         timeline.store.flush()  # what is still to be written holds arrays
-        live = timeline.store.load(now)
-        differing = _differing_parts(live, stored)
-        if not differing:
+        return timeline.store.load(now)
+
+    def _live_memory(self, timeline: Timeline, version: Version, stored: StoredPayload) -> LiveMemory | None:
+        """What the live objects have of a version."""
+        live = self._stored_now(timeline, version, stored)
+        if live is None or not _is_worthwhile(live.stream, live.blobs):
+            return None
+        objects = {name: self._variables[name] for name in version.names}
+        encoded = encode(tuple(objects), objects, self._table)
+        if not isinstance(encoded, Payload) or encoded.stream != live.stream:
+            return None
+        found = live_chunks(encoded.buffers, live.blobs, _owner)
+        del encoded  # what it holds would count as shared
+        reached = Reached(objects.values())
+        if not reached.complete:
+            return None
+        bound = Counter(map(id, chain(objects.values(), self._variables.values()))) + self._names.references(objects)
+        return LiveMemory(stored, found, reached.object, lambda owners: reached.are_sole_holders(owners, bound))
+
+    def _objects(self, timeline: Timeline, version: Version, stored: StoredPayload) -> dict[str, Any] | None:
+        live = self._stored_now(timeline, version, stored)
+        differing = {} if live is None else _differing_parts(live, stored)
+        if live is None or not differing:
             return None
         objects = {name: self._variables[name] for name in version.names}
         if not Reached(objects.values()).complete:

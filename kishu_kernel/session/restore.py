@@ -36,6 +36,7 @@ from kishu_kernel.session.rerun import (
     needed_steps,
 )
 from kishu_kernel.session.timeline import Timeline
+from kishu_kernel.store.base import StoredPayload
 
 
 class Restorer:
@@ -249,8 +250,8 @@ class Restorer:
         given = {version for step in plan.replay for version in for_user(step)}
         late = that_need(given, left)
         bound = self._kept(plan)
-        for step in plan.load:
-            bound.update(loaded.get(step.version, {}))
+        for each in plan.load:
+            bound.update(loaded.get(each.version, {}))
         self._load_all(request, [step for step in left if step not in late], loaded, bound)
         if self._run_again(request, plan, bound, loaded, rerun):
             return self._carry_out(request, plan, loaded, rerun)
@@ -394,18 +395,19 @@ class Restorer:
         live: ReductionTable | None = None,
         in_place: InPlace | None = None,
     ) -> dict[str, Any]:
-        version = step.version
-        try:
-            classes = classes_for(step, bound)
-            stored = request.timeline.store.load(version, request.progress.add_loaded)
-            if in_place is not None and (objects := in_place.objects(request.timeline, version, stored)) is not None:
-                return objects
+        def decoded(stored: StoredPayload) -> dict[str, Any]:
             with collector_paused():
                 objects = decode(stored, self._table.namespace, reuse, copies=copies, live=live, classes=classes)
                 count_as_old()
             if (lossy := self._missing(version, objects)) is not None:
                 raise LoadError(f"{', '.join(version.names)}: {lossy}")
             return objects
+
+        version, store = step.version, request.timeline.store
+        try:
+            classes = classes_for(step, bound)
+            stored = store.load(version, request.progress.add_loaded)
+            return decoded(stored) if in_place is None else in_place.load(request.timeline, version, stored, decoded)
         except LoadError as error:
             raise UnloadableError(version, str(error), not isinstance(error, UntrustedError)) from error
 
@@ -443,8 +445,6 @@ class Restorer:
     def _drop_others(self, sources: Sequence[RestoredObjects], restored: RestoredObjects) -> None:
         """Of all that was loaded and re-run, nobody gets what is not among the restored versions."""
         for source in sources:
-            for version in source.keys() - restored.keys():
-                self._copies.note(source[version].values())
-                source[version].clear()
+            self._forget(source.keys() - restored.keys(), source, self._copies)
             source.clear()
         self._copies.let_go()

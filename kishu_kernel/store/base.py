@@ -50,6 +50,9 @@ class Blob(Protocol):
     def digests(self) -> Sequence[Digest]:
         """Of its chunks. Two buffers of one length that are cut in the same way differ where these do."""
 
+    def sizes(self) -> Sequence[int]:
+        """Bytes of each of its chunks. Nothing but their heads is read. Errors as of `readinto`."""
+
     def read_parts(self, numbers: Sequence[int], target: memoryview) -> None:
         """Read some of its chunks into `target`, one behind the other. Errors as of `readinto`.
 

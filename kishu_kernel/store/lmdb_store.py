@@ -254,7 +254,7 @@ class LmdbStore:
                 f"and it could run anybody's code. If you know whose it is: "
                 f"`jupyter kishu trust {self._environment.path}`"
             )
-        return chunks.stored_payload(manifest, stream, made_by, self._loader.fill, on_read)
+        return chunks.stored_payload(manifest, stream, made_by, self._loader, on_read)
 
     def refs(self) -> dict[str, CheckpointId]:
         """As in `Store`."""

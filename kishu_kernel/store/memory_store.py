@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from kishu_kernel.errors import LoadError, StoreError
 from kishu_kernel.model import (
@@ -30,6 +30,33 @@ from kishu_kernel.store.format.compression import stored_size
 from kishu_kernel.store.format.schema import Piece
 from kishu_kernel.store.format.signatures import StoreSignatures
 from kishu_kernel.store.format.signing import Signer
+
+
+class _Loader:
+    """The `Loader` of such a store.
+
+    Args:
+        opened: is held while chunks are read.
+    """
+
+    def __init__(self, held: dict[Digest, bytes], opened: Callable[[], AbstractContextManager[None]]) -> None:
+        self._held = held
+        self._opened = opened
+
+    def fill(self, piece: Piece, target: memoryview, on_read: ReadProgress | None) -> None:
+        """As in `Loader`."""
+        with self._opened():
+            place = 0
+            for data in chunks.verified_chunks(self._held.get, piece):
+                target[place : place + data.nbytes] = data
+                place += data.nbytes
+                if on_read:
+                    on_read(data.nbytes)
+
+    def sizes(self, piece: Piece) -> list[int]:
+        """As in `Loader`."""
+        with self._opened():
+            return [data.nbytes for data in chunks.verified_chunks(self._held.get, piece)]
 
 
 class MemoryStore:
@@ -142,7 +169,7 @@ class MemoryStore:
             manifest = schema.decode_manifest(schema.without_signature(data))
             stream = chunks.join_stream(manifest, lambda piece: chunks.verified_chunks(self._chunks.get, piece))
             made_by = schema.decode_made(self._made.get(schema.made_key(manifest.made)))
-            return chunks.stored_payload(manifest, stream, made_by, self._fill, on_read)
+            return chunks.stored_payload(manifest, stream, made_by, _Loader(self._chunks, self._open), on_read)
 
     def refs(self) -> dict[str, CheckpointId]:
         """As in `Store`."""
@@ -219,15 +246,6 @@ class MemoryStore:
         trusted = self._signatures.verifies("checkpoints", key, value)
         shown = not outputs or self._signatures.verifies("outputs", key, outputs)
         return decode_checkpoint(id, schema.without_signature(value), schema.without_signature(outputs), trusted, shown)
-
-    def _fill(self, piece: Piece, target: memoryview, on_read: ReadProgress | None) -> None:
-        with self._open():
-            place = 0
-            for data in chunks.verified_chunks(self._chunks.get, piece):
-                target[place : place + data.nbytes] = data
-                place += data.nbytes
-                if on_read:
-                    on_read(data.nbytes)
 
     def _remove(self, plan: garbage.CollectionPlan, reason: str) -> None:
         for id in {schema.version_checkpoint(key) for key in plan.versions} & self._checkpoints.keys():

@@ -113,6 +113,7 @@ def test_chunks_are_read_one_by_one(store: Store) -> None:
     store.commit(trivial(1), [payload(b"s", data, b"short")], {})
     blob, short = store.load(X1).blobs
     assert len(blob.digests) == 4
+    assert blob.sizes() == [CHUNK_SIZE, CHUNK_SIZE, CHUNK_SIZE, 100]
     target = memoryview(bytearray(CHUNK_SIZE + 100))
     blob.read_parts([1, 3], target)
     assert target == data[CHUNK_SIZE : 2 * CHUNK_SIZE] + data[3 * CHUNK_SIZE :]

@@ -22,6 +22,13 @@ class Source(Protocol):
         """Fills `target`, which measures `nbytes`."""
 
 
+class HandedOver(Source, Protocol):
+    """Stored bytes that stand in memory already, which becomes that of the array."""
+
+    def memory(self) -> tuple[Any, int]:
+        """An array that owns the memory, and after how many bytes of it they begin."""
+
+
 class Recall(Protocol):
     """Knows which strings the session holds already."""
 
@@ -33,9 +40,12 @@ class Recall(Protocol):
 
 
 def load_array(source: Any, dtype: Any, shape: tuple[int, ...], order: str, writeable: bool) -> Any:
-    """An array that owns its memory, filled from a `Source` or from bytes."""
+    """An array that owns its memory, filled from a `Source` or from bytes; or over memory that is `HandedOver`."""
     import numpy
 
+    if hasattr(source, "memory"):
+        owner, offset = source.memory()
+        return _over_memory(owner, offset, dtype, shape, order, writeable)
     array = numpy.empty(shape, dtype, order)  # type: ignore[call-overload]
     if array.nbytes:
         flat = memoryview(array.reshape(-1, order="A").view("B"))
@@ -43,6 +53,18 @@ def load_array(source: Any, dtype: Any, shape: tuple[int, ...], order: str, writ
             flat[:] = source
         else:
             source.readinto(flat)
+    array.flags.writeable = writeable
+    return array
+
+
+def _over_memory(owner: Any, offset: int, dtype: Any, shape: tuple[int, ...], order: Any, writeable: bool) -> Any:
+    """The array that owns the memory, where it is like that; else another one over its memory."""
+    import numpy
+
+    contiguous = owner.flags.c_contiguous if order == "C" else owner.flags.f_contiguous
+    if (owner.dtype, owner.shape, contiguous, owner.flags.writeable) == (dtype, shape, True, writeable):
+        return owner
+    array: Any = numpy.ndarray(shape, dtype, owner.reshape(-1, order="A").view("B"), offset, None, order)
     array.flags.writeable = writeable
     return array
 

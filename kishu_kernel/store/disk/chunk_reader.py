@@ -148,6 +148,11 @@ class ChunkLoader:
                     start += found.size
                 _fill(tables, jobs, on_read)
 
+    def sizes(self, piece: Piece) -> list[int]:
+        """Bytes of each chunk of a piece, of whose value the head is read. LoadError as in `fill`."""
+        with closing(self._groups(piece)) as groups:
+            return [found.size for _, group in groups for found in group]
+
     def chunks(self, piece: Piece) -> Iterator[memoryview]:
         """The chunks of a piece in order, each in memory of its own. LoadError as in `fill`."""
         with closing(self._groups(piece)) as groups:

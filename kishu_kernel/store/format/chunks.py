@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import xxhash
 
@@ -50,7 +50,16 @@ them. For larger ones it would take longer than the load (16 MiB: 1.9 ms to load
 
 OnChunk = Callable[["Chunk"], None]
 ChunksOf = Callable[[Piece], "Iterable[memoryview]"]
-Fill = Callable[[Piece, memoryview, "ReadProgress | None"], None]
+
+
+class Loader(Protocol):
+    """What puts pieces together, of each store that keeps chunks."""
+
+    def fill(self, piece: Piece, target: memoryview, on_read: ReadProgress | None) -> None:
+        """Put a piece together in memory. LoadError where it is not what was stored."""
+
+    def sizes(self, piece: Piece) -> Sequence[int]:
+        """Bytes of each of its chunks. LoadError where one is missing."""
 
 
 class Chunk(NamedTuple):
@@ -239,14 +248,10 @@ def with_sha256(manifest: Manifest, stream: bytes, chunks_of: ChunksOf) -> Manif
 
 @dataclass(frozen=True, slots=True)
 class ChunkedBlob:
-    """The `Blob` of every store that keeps chunks.
-
-    Attributes:
-        fill: puts a piece together in memory.
-    """
+    """The `Blob` of every store that keeps chunks."""
 
     piece: Piece
-    fill: Fill
+    loader: Loader
     on_read: ReadProgress | None = None
 
     @property
@@ -264,6 +269,10 @@ class ChunkedBlob:
         """As in `Blob`."""
         return self.piece.digests
 
+    def sizes(self) -> Sequence[int]:
+        """As in `Blob`."""
+        return self.loader.sizes(self.piece)
+
     def read_parts(self, numbers: Sequence[int], target: memoryview) -> None:
         """As in `Blob`."""
         if self.piece.sha256:  # it is known by all of its bytes
@@ -272,23 +281,23 @@ class ChunkedBlob:
             self.readinto(target)
             return
         digests = tuple(self.digests[number] for number in numbers)
-        self.fill(Piece(target.nbytes, self.direct, digests), flat_bytes(target), self.on_read)
+        self.loader.fill(Piece(target.nbytes, self.direct, digests), flat_bytes(target), self.on_read)
 
     def readinto(self, target: memoryview) -> None:
         """As in `Blob`."""
         if target.nbytes != self.nbytes:
             raise ValueError(f"the buffer has {self.nbytes} bytes, the target {target.nbytes}")
         if self.nbytes:
-            self.fill(self.piece, flat_bytes(target), self.on_read)
+            self.loader.fill(self.piece, flat_bytes(target), self.on_read)
             if self.piece.sha256 and sha256(flat_bytes(target)) != self.piece.sha256:
                 raise damaged_chunk(self.piece.digests[0])
 
 
 def stored_payload(
-    manifest: Manifest, stream: bytes, made_by: dict[str, str], fill: Fill, on_read: ReadProgress | None
+    manifest: Manifest, stream: bytes, made_by: dict[str, str], loader: Loader, on_read: ReadProgress | None
 ) -> StoredPayload:
     """What `Store.load` returns, made of a manifest and the stream that it names."""
-    blobs = tuple(ChunkedBlob(piece, fill, on_read) for piece in manifest.buffers)
+    blobs = tuple(ChunkedBlob(piece, loader, on_read) for piece in manifest.buffers)
     if on_read:
         on_read(len(stream))
     return StoredPayload(manifest.names, manifest.codec, stream, blobs, made_by)
