@@ -1,4 +1,4 @@
-"""What the cells of `data/streams_v3_cells.py` and `streams_v3_newer_cells.py` made, as a user would see it."""
+"""What the cells of `data/streams_v3_cells.py` and of those beside it made, as a user would see it."""
 
 from __future__ import annotations
 
@@ -368,3 +368,10 @@ NEWER = {
     "shelf": "type(shelf) is streams_shop.Shelf",
 }
 """Of the second store."""
+
+LATEST = {
+    "backwards": "type(backwards) is type(reversed([])) and [*backwards] == []",
+    "letters": "type(letters) is type(iter('a')) and [*letters] == []",
+    "calls": "type(calls) is type(iter(list, 0)) and [*calls] == []",
+    "at_end": "at_end == [[2, 1], ['a', 'b'], []]",
+}

@@ -33,11 +33,11 @@ from kishu_kernel.store.format.signing import Signer
 from tests.data.streams_v3_newer_cells import MODULES
 from tests.support.harness import Notebook
 
-from .stream_looks import LOOKS, NEWER
+from .stream_looks import LATEST, LOOKS, NEWER
 
 DATA = Path(__file__).parents[1] / "data"
-STORES = {"streams_v3": LOOKS, "streams_v3_newer": NEWER}
-"""The second one was written when names had been added to the table."""
+STORES = {"streams_v3": LOOKS, "streams_v3_newer": NEWER, "streams_v3_latest": LATEST}
+"""The others were written when names had been added to the table."""
 
 SEAL = Signer(bytes(range(32)))
 
