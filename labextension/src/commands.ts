@@ -49,6 +49,8 @@ export function addCommands(
   copy: ((link: KernelLink, target: string) => unknown) | null
 ): void {
   const supported = () => links.current?.supported ?? false;
+  // A menu that was opened before the kernel has answered keeps what it shows: the sidebar says that it starts.
+  const shown = () => supported() || links.current?.phase === 'starting';
   const free = () => links.current?.phase === 'live' && !links.current.acting;
 
   /** A command on the current notebook's kernel. */
@@ -168,24 +170,18 @@ export function addCommands(
       }
     }
   );
-  add(
-    Commands.showLog,
-    {
-      label: 'Show history',
-      caption: 'Show the states of this notebook in the sidebar',
-      isEnabled: supported
-    },
-    showLog
-  );
-  add(
-    Commands.showVariables,
-    {
-      label: 'Show variables',
-      caption: 'Show the variables of this notebook in the sidebar, and when each changed',
-      isEnabled: supported
-    },
-    showVariables
-  );
+  commands.addCommand(Commands.showLog, {
+    label: 'Show history',
+    caption: 'Show the states of this notebook in the sidebar',
+    isEnabled: shown,
+    execute: showLog
+  });
+  commands.addCommand(Commands.showVariables, {
+    label: 'Show variables',
+    caption: 'Show the variables of this notebook in the sidebar, and when each changed',
+    isEnabled: shown,
+    execute: showVariables
+  });
   commands.addCommand(Commands.help, {
     label: 'Kishu Help',
     caption: 'What Kishu does, and its keys',

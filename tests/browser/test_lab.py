@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 pytest.importorskip("playwright.sync_api", reason="playwright drives the browser")
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, WebSocketRoute, expect
 
 from .lab import LabPage, Server
 
@@ -214,6 +214,24 @@ def test_branches_tags_and_messages(lab: OpenLab, shoot: Shoot) -> None:
 
     typed("checkout", "forrest")
     notebook.told("forrest")
+
+
+def test_the_history_can_be_shown_while_the_kernel_starts(extension: None, server: Server, page: Page) -> None:
+    """What a menu shows stays while it is open: it was opened, and the kernel answered later."""
+    held: list[tuple[WebSocketRoute, str | bytes]] = []
+
+    def silent(socket: WebSocketRoute) -> None:
+        socket.connect_to_server().on_message(lambda message: held.append((socket, message)))
+
+    page.route_web_socket(re.compile("/api/kernels/.*/channels"), silent)
+    name = server.notebook()
+    page.goto(server.address(f"lab/tree/{name}?reset"))
+    notebook = LabPage(page, server, name).ready()
+    expect(notebook.menu("undo")).to_have_class(re.compile("lm-mod-disabled"))
+    notebook.menu("show-log").click()
+    expect(notebook.sidebar.get_by_text("Kernel starting ...").first).to_be_visible()
+    assert held
+    server.end_kernels()
 
 
 @pytest.mark.soak
