@@ -17,6 +17,7 @@ from kishu_kernel.errors import CheckoutError, NothingToUndoError
 from kishu_kernel.history.graph import UNTRUSTED, ancestry, known_state_at
 from kishu_kernel.history.left_out import left_out_notes
 from kishu_kernel.model import (
+    EVERYTHING,
     NOTHING,
     Access,
     CellRun,
@@ -163,6 +164,8 @@ class Checkouts:
         if not options.dry_run and self._cells.subshell_running:
             raise CheckoutError("a cell is still running on a subshell: wait for it, or interrupt it")
         unchecked, gone = self._cells.unchecked, gone_in_cycles()
+        if in_cycles := may_act_in_cycles(self._names.variables()):
+            self._cells.unchecked = EVERYTHING  # what went in one since the last cell may have changed anything
         start = self._start(target)
         if options.dry_run:
             self._cells.unchecked = unchecked
@@ -184,7 +187,6 @@ class Checkouts:
         self._think_time.note_checkout(loaded)
         tell_differences(self._warn, plan, self._restorer.differing_after_rerun, others)
         tell_incomplete(self._warn, self._timeline.lookup, target)
-        in_cycles = may_act_in_cycles(start.changes[1])
         with noticing_code() as noticed:
             del start, restored, reuse, in_place  # what the session had, and nobody holds any more
             if in_cycles:

@@ -133,3 +133,16 @@ def test_what_went_in_a_cycle_while_one_went_back(notebook: Notebook) -> None:
         gc.enable()
     assert (notebook["log"], len(notebook["value"])) == ([], 9)
     assert "extra" not in notebook.live
+
+
+def test_what_went_in_a_cycle_before_one_goes_back(notebook: Notebook) -> None:
+    """Between two cells, and no code has named what its destructor has changed."""
+    notebook.ok("held = Held(); held.me = held")
+    before = notebook.head
+    notebook.ok("held = None")
+    gc.collect()
+    assert notebook["log"] == ["gone"]
+    notebook.session.undo()
+    assert notebook.head == before
+    assert notebook["log"] == []
+    assert notebook["held"].me is notebook["held"]
