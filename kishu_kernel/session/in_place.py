@@ -202,14 +202,14 @@ class InPlace:
         if live is None or not _is_worthwhile(live.stream, live.blobs):
             return None
         objects = {name: self._variables[name] for name in version.names}
+        if not Reached(objects.values()).complete:
+            return None
         encoded = encode(tuple(objects), objects, self._table)
         if not isinstance(encoded, Payload) or encoded.stream != live.stream:
             return None
         found = live_chunks(encoded.buffers, live.blobs, _owner)
         del encoded  # what it holds would count as shared
         reached = Reached(objects.values())
-        if not reached.complete:
-            return None
         bound = Counter(map(id, chain(objects.values(), self._variables.values()))) + self._names.references(objects)
         return LiveMemory(stored, found, reached.object, lambda owners: reached.are_sole_holders(owners, bound))
 
