@@ -1,7 +1,8 @@
 """Makes `streams_v3/`, `streams_v3_newer/` and `streams_v3_latest/`: their streams call all that streams may call.
 
-That is what `kishu_kernel.rebuild` has. A real session runs the cells of `streams_v3_cells.py` and so on; what it stores
-is what the fixture holds. Names that were added to the table since the first one was made are called by the others.
+That is what `kishu_kernel.rebuild` has. A real session runs the cells of `streams_v3_cells.py` and so on; what it
+stores is what the fixture holds. Names that were added to the table since the first one was made are called by the
+others.
 
 Each is run once, by the version that wrote it; never again when the format or the code has moved on::
 
