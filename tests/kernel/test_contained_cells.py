@@ -65,13 +65,13 @@ def test_what_only_looks_so(way: str, shared: Kernel) -> None:
         assert shared.value("abs(-1)") == 1
 
 
-def test_a_stream_of_ones_own(shared: Kernel) -> None:
-    shared.ok(PREPARED)
-    shared.ok("class W:\n    def write(self, text): put()\n    def flush(self): pass")
-    shared.ok("import sys\nkept, sys.stdout = sys.stdout, W()")
-    shared.run("print(n)")
-    newest = shared.done("log", limit=1)["checkpoints"][0]
-    shared.ok("sys.stdout = kept")
+def test_a_stream_of_ones_own(kernel: Kernel) -> None:
+    kernel.ok(PREPARED)
+    kernel.ok("class W:\n    def write(self, text): put()\n    def flush(self): pass")
+    kernel.ok("import sys\nkept, sys.stdout = sys.stdout, W()")
+    kernel.run("print(n)")
+    newest = kernel.done("log", limit=1)["checkpoints"][0]
+    kernel.ok("sys.stdout = kept")
     assert "environment variables" in newest["ambient"]
 
 

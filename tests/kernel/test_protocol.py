@@ -217,8 +217,7 @@ def ids(reply: Content) -> list[str]:
 # -- a notebook with a past ------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def past(shared: Kernel) -> dict[str, str]:
+def make_past(kernel: Kernel) -> dict[str, str]:
     """Cells by a word for each; two branches; the session stands on `main` after `late`.
 
     first - shared - hold - error - late    main
@@ -231,16 +230,22 @@ def past(shared: Kernel) -> dict[str, str]:
         "n = 2; 1 / 0",
         "del n; maker = (i for i in range(3))",
     ):
-        shared.run(code)
-    main = ids(shared.done("log"))[::-1]
-    shared.done("branch", name="idea", target=main[1])
-    shared.done("checkout", target="idea")
-    shared.ok("aside = 'elsewhere'")
-    shared.done("tag", name="kept", target=main[0])
-    aside = shared.done("status")["head"]
-    shared.done("checkout", target="main")
+        kernel.run(code)
+    main = ids(kernel.done("log"))[::-1]
+    kernel.done("branch", name="idea", target=main[1])
+    kernel.done("checkout", target="idea")
+    kernel.ok("aside = 'elsewhere'")
+    kernel.done("tag", name="kept", target=main[0])
+    aside = kernel.done("status")["head"]
+    kernel.done("checkout", target="main")
     words = ("first", "shared", "hold", "error", "late")
     return {**dict(zip(words, main, strict=True)), "aside": aside}
+
+
+@pytest.fixture(scope="module")
+def past(shared: Kernel) -> dict[str, str]:
+    """As `make_past` says; nobody adds to it."""
+    return make_past(shared)
 
 
 # -- what is there ---------------------------------------------------------------------------------
@@ -884,16 +889,17 @@ CHANGING: list[tuple[str, Content]] = [
 ]
 
 
-def test_control_reads_while_a_cell_runs(shared: Kernel, past: dict[str, str]) -> None:
-    idle = [shared.done(name, **how) for name, how in READ_ONLY]
-    with shared.hold("xs.append('running')") as held:
+def test_control_reads_while_a_cell_runs(kernel: Kernel) -> None:
+    """In a kernel of its own: the checkpoint of the cell stays in the history."""
+    make_past(kernel)
+    idle = [kernel.done(name, **how) for name, how in READ_ONLY]
+    with kernel.hold("xs.append('running')") as held:
         for (name, how), reply in zip(READ_ONLY, idle, strict=True):
-            assert checked(shared.request(name, channel="control", **how)) == reply
+            assert checked(kernel.request(name, channel="control", **how)) == reply
         for name, how in CHANGING:
-            assert "shell channel" in refused(shared.request(name, channel="control", **how))
+            assert "shell channel" in refused(kernel.request(name, channel="control", **how))
         assert held.let_go().status == "ok"
-    assert shared.done("log")["checkpoints"][0]["code"] == held.code
-    shared.done("undo")
+    assert kernel.done("log")["checkpoints"][0]["code"] == held.code
 
 
 def test_control_changes_nothing(shared: Kernel, past: dict[str, str]) -> None:
@@ -953,6 +959,8 @@ def test_a_client_that_goes_away_harms_nothing(kernel: Kernel) -> None:
     while kernel.done("status", channel="control")["head"] != first:
         kernel.send("kernel_info_request", {})
         time.sleep(0.05)
+    time.sleep(0.5)  # by now the client has gone for ipykernel, too
+    kernel.send("kernel_info_request", {})
     assert kernel.value("n") == 1
     assert kernel.ok("n + 1").results[0]["text/plain"] == "2"
     assert second in ids(kernel.done("log", all=True))
