@@ -16,7 +16,7 @@ from kishu_kernel.objects.ambient_settings import Setting, Settings, lacking_ref
 from kishu_kernel.objects.ambient_state import Provider, differs
 from kishu_kernel.objects.arrays import array_type
 from kishu_kernel.objects.classes import derives, seen_attributes
-from kishu_kernel.objects.figure_formats import formats, is_inline, set_formats
+from kishu_kernel.objects.libraries.matplotlib_inline import formats, is_inline, set_formats
 from kishu_kernel.objects.library import Library, Reduction
 from kishu_kernel.objects.library_globals import ModuleAttribute
 from kishu_kernel.objects.live_objects import live_objects

@@ -1,7 +1,7 @@
-"""How IPython's shell shows figures of matplotlib: as its backend in the notebook has set it, or otherwise.
+"""matplotlib_inline: how IPython's shell shows figures, as this backend in the notebook has set it, or otherwise.
 
 The backend sets it when it begins, and whenever its own settings change, which `libraries.IPython` brings back.
-Neighbour: `libraries.matplotlib`, among whose settings this is.
+Neighbour: `libraries.matplotlib`, which knows the package, and among whose settings this is.
 """
 
 from __future__ import annotations
