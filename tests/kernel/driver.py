@@ -20,6 +20,7 @@ from pathlib import Path
 from queue import Empty
 from typing import IO, Any
 
+import psutil
 import zmq
 from jupyter_client import BlockingKernelClient, KernelManager
 from jupyter_client.jsonutil import json_default
@@ -161,11 +162,22 @@ class Kernel:
             answers: to what it asks on stdin, in order.
             how: `silent`, `store_history`, `user_expressions`, `subshell` and the like.
         """
+        if answers:
+            self._await_stdin()
         running = self.begin(code, allow_stdin=bool(answers), **how)
         for answer in answers:
             self._get(self.client.stdin_channel)
             self.client.input(answer)
         return self.end(running)
+
+    def _await_stdin(self) -> None:
+        """A kernel drops what it asks where the client has no connection yet, which each channel makes by itself."""
+        deadline = time.monotonic() + self.patience
+        while self.client.transport == "tcp" and time.monotonic() < deadline:
+            open_ = (each for each in psutil.net_connections("tcp") if each.status == psutil.CONN_ESTABLISHED)
+            if any(each.raddr and each.raddr.port == self.client.stdin_port for each in open_):
+                return
+            time.sleep(0.01)
 
     def ok(self, code: str, **how: Any) -> Ran:
         """Runs a cell that must end well."""
