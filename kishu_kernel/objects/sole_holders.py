@@ -65,6 +65,10 @@ class Reached:
             todo += held
         return True
 
+    def ids(self) -> set[int]:
+        """Of all that was reached."""
+        return set(self._found)
+
     def object(self, key: int) -> Any:
         """What was reached that has this id."""
         return self._found[key]

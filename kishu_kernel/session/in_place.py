@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from itertools import chain, groupby
 from typing import Any, TypeVar
 
-from kishu_kernel.errors import CheckoutError, KishuError
+from kishu_kernel.errors import CheckoutError
 from kishu_kernel.model import Buffer, Digest, LoadStep, Payload, State, Version
 from kishu_kernel.model.dataclass import dataclass
 from kishu_kernel.objects.arrays import array_library, array_type
@@ -141,8 +141,8 @@ class InPlace:
     def _if_provable(self, find: Callable[[], Found | None]) -> Found | None:
         try:
             return find()
-        except (KishuError, TypeError, ValueError, MemoryError):
-            return None  # whoever loads it will say what is wrong
+        except Exception:
+            return None  # then it is loaded, and who loads it will say what is wrong
 
     def may_be_patched(self, timeline: Timeline, step: LoadStep) -> bool:
         """Whether it is worth a look. Such versions are loaded last: what is found out of them must not grow old."""
@@ -202,13 +202,16 @@ class InPlace:
         if live is None or not _is_worthwhile(live.stream, live.blobs):
             return None
         objects = {name: self._variables[name] for name in version.names}
-        if not Reached(objects.values()).complete:
+        reached = Reached(objects.values())
+        if not reached.complete:
             return None
+        lasting = reached.ids()  # to encode may make arrays, which are gone afterwards
+        del reached  # what it holds would count as shared
         encoded = encode(tuple(objects), objects, self._table)
         if not isinstance(encoded, Payload) or encoded.stream != live.stream:
             return None
-        found = live_chunks(encoded.buffers, live.blobs, _owner)
-        del encoded  # what it holds would count as shared
+        found = [each for each in live_chunks(encoded.buffers, live.blobs, _owner) if each.owner in lasting]
+        del encoded
         reached = Reached(objects.values())
         bound = Counter(map(id, chain(objects.values(), self._variables.values()))) + self._names.references(objects)
         return LiveMemory(stored, found, reached.object, lambda owners: reached.are_sole_holders(owners, bound))

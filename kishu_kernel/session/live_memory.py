@@ -195,7 +195,7 @@ def _place(
     one = known[blob.digests[number]]
     owner, begin = object_of(one.owner), one.start - starts[number]
     first, end = bounds(owner)
-    if begin < first or begin + blob.nbytes > end:
+    if begin < first or begin + blob.nbytes > end or not owner.flags.forc:  # with other axes first, it is copied
         return None
     memory = memory_at(begin, blob.nbytes, owner)
     for each, (start, stop) in zip(blob.digests, pairwise(starts), strict=True):

@@ -176,3 +176,37 @@ def test_no_zero_is_taken_twice() -> None:
     assert other[5] == 0
     assert all_are(notebook, "x[1]", 0)
     assert live_memory.LEAST_BYTES <= 8 * SIZE
+
+
+@pytest.mark.parametrize("begins", ["np.arange(%d).reshape(100, 200, -1)", "np.arange(%d * 1.0).reshape(100, 200, -1)"])
+def test_memory_whose_axes_lie_in_another_order(begins: str) -> None:
+    notebook = made(filled(f"x = {begins}.transpose(1, 0, 2).copy(order='K')"))
+    assert not notebook["x"].flags.forc
+    there_and_back(notebook, "x = [x, 1]")
+    there_and_back(notebook, "x = x[:, 5:]")
+
+
+@lazy
+@pytest.mark.parametrize(
+    "begins",
+    [FRAME, "x = pd.Series(np.arange(%d))", FRAME.replace("1.5 * k", "k").replace(".copy()", ".astype('M8[s]')")],
+)
+@pytest.mark.parametrize(
+    "changes", ["x = [x, x[10:]]", "y = x[3:]", "x = x[131_072:]", "x = {'a': x, 'b': x.copy(deep=False)}"]
+)
+def test_frames_over_the_same_blocks(begins: str, changes: str) -> None:
+    """To encode them makes arrays, which are gone afterwards: they are none of the memory that the session has."""
+    notebook = made(filled(begins))
+    for change in (changes, "x = [x, 2]", "x = x[0]"):
+        states = [values(notebook["x"])]
+        notebook.ok(change)
+        states.append(values(notebook["x"]))
+        for there in (0, 1, 0, 1):
+            (notebook.session.undo if there == 0 else notebook.session.redo)(1)
+            assert values(notebook["x"]) == states[there]
+
+
+def values(obj: Any) -> Any:
+    if isinstance(obj, (list, dict)):
+        return [*map(values, obj.values() if isinstance(obj, dict) else obj)]
+    return obj if isinstance(obj, int) else int(pandas.util.hash_pandas_object(obj).sum())

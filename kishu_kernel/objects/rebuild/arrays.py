@@ -26,7 +26,7 @@ class HandedOver(Source, Protocol):
     """Stored bytes that stand in memory already, which becomes that of the array."""
 
     def memory(self) -> tuple[Any, int]:
-        """An array that owns the memory, and after how many bytes of it they begin."""
+        """A contiguous array that owns the memory, and after how many bytes of it they begin."""
 
 
 class Recall(Protocol):
