@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from kishu_kernel.ambient.assignments import AssignedAttributes
-from kishu_kernel.ambient.provider import import_all, imported_since, provider_named
+from kishu_kernel.ambient.provider import import_all, imported_since, lacking_part, provider_named
 from kishu_kernel.ambient.values import AmbientRecord, Known, Move, Values
 from kishu_kernel.ambient.watched_reads import WatchedReads
 from kishu_kernel.detect.access import text_access
@@ -24,7 +24,7 @@ from kishu_kernel.model.dataclass import dataclass, field
 from kishu_kernel.objects.ambient_settings import referred_modules
 from kishu_kernel.objects.ambient_state import LEFT_ALONE, PartlyWrittenError, Provider, differs
 from kishu_kernel.objects.codec.encoding import encode
-from kishu_kernel.objects.live_objects import can_be_imported, live_objects
+from kishu_kernel.objects.live_objects import live_objects
 from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.objects.registry import registry
 from kishu_kernel.process.python_gc import collector_paused
@@ -59,6 +59,7 @@ class AmbientState:
         self._contained = False
         """The cell that runs, or has ended, runs no code that could change anything here."""
         self._usual: tuple[Known | None, bool] = None, False
+        self._outside_rerun: dict[str, Any] | None = None
         self._assigned = AssignedAttributes(table.namespace)
         self._reads = WatchedReads(self._assigned)
         self.known = Known()
@@ -171,7 +172,7 @@ class AmbientState:
                 continue
             at[name] = id
             values[name] = value
-            if lacking := _lacking(self._provider(name), value):
+            if lacking := lacking_part(self._provider(name), value):
                 lost.append(Lost(Version((name,), id), lacking))
         severed = severed_at(lookup, target)
         if severed is not None:
@@ -248,21 +249,29 @@ class AmbientState:
                 raise ReplayError(f"{label}: {name}: {value}")
         with suppress(Exception):
             self._assigned.expect(text_access(checkpoint.code), alone=False)
-        now = self._read()
+        now = self._outside_rerun = self._read()
         try:
             try:
                 wanted = {name: value for name, value in before.items() if not isinstance(value, LoadError)}
                 self._bring_about(wanted)
             except CheckoutError as error:
                 raise ReplayError(f"{label}: {error}") from error
-            with ExitStack() as stack:
-                for provider in self._present().values():
-                    stack.enter_context(provider.rerunning())
-                self._about_to_run(checkpoint.code, self._present())
-                # What is imported for the first time may draw numbers, and does not do so again.
-                yield lambda: None if checkpoint.imported else self._drawn_otherwise(after)
+            for provider in self._present().values():
+                provider.begin_rerun()
+            self._about_to_run(checkpoint.code, self._present())
+            # What is imported for the first time may draw numbers, and does not do so again.
+            yield lambda: None if checkpoint.imported else self._drawn_otherwise(after)
         finally:
-            self._put_back(now)
+            if self._outside_rerun is now:
+                self.end_rerun()
+
+    def end_rerun(self) -> None:
+        """Puts back what `set_to_before` has set, also where an interrupt came before its block could be left."""
+        if self._outside_rerun is not None:
+            for provider in self._present().values():
+                provider.end_rerun()
+            self._put_back(self._outside_rerun)
+            self._outside_rerun = None
 
     # -- values ------------------------------------------------------------------------------------
 
@@ -434,15 +443,6 @@ class AmbientState:
     def _all_decoded(self, lookup: Lookup, at: Mapping[str, CheckpointId]) -> dict[str, Any]:
         checkpoints = {name: lookup(id) for name, id in at.items()}
         return {name: self._decoded_or_told(lookup, each, name, each.ambient) for name, each in checkpoints.items()}
-
-
-def _lacking(provider: Provider | None, value: Any) -> str | None:
-    """What part of a value cannot be written, as a clause; None where all can."""
-    if provider is None or not (provider.present or (provider.imports and value)):
-        return None
-    if not provider.present and not can_be_imported(provider.module.partition(".")[0]):
-        return f"{provider.module} is not installed"
-    return provider.lacking(value)
 
 
 def _is_being_imported(module: str) -> bool:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Collection
 from importlib import import_module
+from typing import Any
 
 from kishu_kernel.objects.ambient_state import Provider
+from kishu_kernel.objects.live_objects import can_be_imported
 from kishu_kernel.objects.registry import registry
 
 _registered: dict[str, Provider] = {}
@@ -72,3 +74,12 @@ def import_all(modules: Collection[str]) -> None:
                 registry.tell_once(
                     module, f"What the notebook has set on {module}, or registered there, is gone: {why}."
                 )
+
+
+def lacking_part(provider: Provider | None, value: Any) -> str | None:
+    """What part of a value cannot be written, as a clause for a person; None where all can."""
+    if provider is None or not (provider.present or (provider.imports and value)):
+        return None
+    if not provider.present and not can_be_imported(provider.module.partition(".")[0]):
+        return f"{provider.module} is not installed"
+    return provider.lacking(value)

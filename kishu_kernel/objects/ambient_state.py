@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from kishu_kernel.process.native import dict_version
@@ -90,10 +89,13 @@ class Provider:
         """What part of it cannot be made this, as a clause for a person: `write` sets the rest. Changes nothing."""
         return None
 
-    @contextmanager
-    def rerunning(self) -> Iterator[None]:
-        """For a block that runs a cell again: what lives outside of variables is not done to a second time."""
-        yield
+    def begin_rerun(self) -> None:
+        """A cell is run again from here on: what lives outside of variables is not done to a second time."""
+        return
+
+    def end_rerun(self) -> None:
+        """It has ended, or never began. An interrupt may have ended `begin_rerun` anywhere."""
+        return
 
     @property
     def present(self) -> bool:

@@ -153,6 +153,7 @@ class Rerunner:
     def abandon(self) -> None:
         """A re-run was interrupted, or failed: the namespace gets its contents back."""
         self._names.undo_swap()
+        self._ambient.end_rerun()
         self.running = False
         self.settle()
 

@@ -31,8 +31,9 @@ def test_an_interrupt_while_handlers_fall_silent_leaves_none_silent(
         return ""
 
     monkeypatch.setattr(live_objects, "variable", interrupted)
-    with pytest.raises(KeyboardInterrupt), tree.rerunning():
-        pass
+    with pytest.raises(KeyboardInterrupt):
+        tree.begin_rerun()
+    tree.end_rerun()
     assert not any("handle" in vars(each) for each in (*handlers, *logging.root.handlers))
     assert "open" not in vars(logging)
 

@@ -297,7 +297,7 @@ def test_a_damaged_chunk_changes_nothing() -> None:
 
 
 class Interrupt:
-    """Interrupts at the n-th event of the traced modules, but where an exception is handled: see `test_restore`."""
+    """Interrupts at the n-th event of the traced modules."""
 
     FILES = frozenset({in_place.__file__, sole_holders.__file__, namespace.__file__})
 
@@ -307,8 +307,7 @@ class Interrupt:
     def __call__(self, frame: FrameType, event: str, _: Any) -> Any:
         if frame.f_code.co_filename not in self.FILES:
             return None
-        if sys.exc_info()[1] is None:
-            self.left -= 1
+        self.left -= 1
         if self.left < 0:
             sys.settrace(None)
             signal.raise_signal(signal.SIGINT)

@@ -12,7 +12,6 @@ import os
 import sys
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from typing import Any
 from weakref import WeakValueDictionary
@@ -61,6 +60,7 @@ class _Tree(Provider):
         self._names = _level_names()
         self._modules: set[str] = set()
         self._code = ""
+        self._silence: _Silence | None = None
 
     def start(self) -> None:
         there = [*live_handlers(), *(each for logger in _loggers() for each in logger.handlers)]
@@ -133,14 +133,14 @@ class _Tree(Provider):
         ]
         return lacking_references([of_loggers, of_handlers])
 
-    @contextmanager
-    def rerunning(self) -> Iterator[None]:
-        silence = _Silence()
-        try:
-            silence.begin()
-            yield
-        finally:
-            silence.end()
+    def begin_rerun(self) -> None:
+        self._silence = _Silence()
+        self._silence.begin()
+
+    def end_rerun(self) -> None:
+        if self._silence is not None:
+            self._silence.end()
+            self._silence = None
 
     def _of(self, logger: Any) -> tuple[Any, ...]:
         handlers = tuple(reference_to(each) for each in logger.handlers if not self._is_theirs(each))
