@@ -12,6 +12,7 @@ those.
 from __future__ import annotations
 
 import gc
+import inspect
 import sys
 import types
 from collections import Counter
@@ -107,7 +108,7 @@ def _reached(
     frontier: list[Any] = list(roots)
     seen = {id(namespace), *map(id, frontier)}
     while frontier:
-        further = gc.get_referents(*frontier)
+        further = _led_to(frontier, namespace)
         if len(inside) + len(further) > MOST_INSIDE:
             return Counter(), {}
         edges.update(map(id, further))
@@ -120,16 +121,39 @@ def _reached(
     return edges, inside
 
 
+def _led_to(objects: list[Any], namespace: dict[str, Any]) -> list[Any]:
+    """All that these refer to, once for each reference; but for the module of a closure that a library has made."""
+    closures = [each for each in objects if type(each) is types.FunctionType and each.__globals__ is not namespace]
+    if not closures:
+        return gc.get_referents(*objects)
+    made = set(map(id, closures))
+    found = gc.get_referents(*(each for each in objects if id(each) not in made))
+    for each in closures:
+        away = id(each.__globals__), id(each.__builtins__)
+        found += [held for held in gc.get_referents(each) if id(held) not in away]
+    return found
+
+
 def _is_inside(obj: Any, namespace: dict[str, Any]) -> bool:
     """It is the notebook's, or a value that it has: what it leads to is to be counted."""
     kind = type(obj)
     if id(kind) in _LEADS_AWAY:
         return False
     if kind is types.FunctionType:
-        return obj.__globals__ is namespace
+        return obj.__globals__ is namespace or _is_closure_of_librarys(obj)
     if kind is types.FrameType:  # an error that a variable holds has them
         return obj.f_globals is namespace
     return is_users_own(obj) if derives(kind, type) else module_name(kind).partition(".")[0] not in _OURS
+
+
+def _is_closure_of_librarys(function: types.FunctionType) -> bool:
+    """A library made it for somebody, as a decorator does: it is nobody's whom it was not given."""
+    name = function.__globals__.get("__name__")
+    return (
+        bool(function.__code__.co_flags & inspect.CO_NESTED)
+        and type(name) is str
+        and name.partition(".")[0] not in _OURS
+    )
 
 
 def _references(objects: Iterable[Any]) -> list[int]:

@@ -20,7 +20,7 @@ import time
 import types
 import weakref
 from collections import Counter
-from collections.abc import Collection, Generator, Iterable, Mapping
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
 from typing import Any
 
 from kishu_kernel.detect.access import code_access
@@ -198,10 +198,13 @@ class RegistrationSearch:
         return found
 
     def _nameless_codes(self, checkpoint: Checkpoint) -> set[int] | None:
-        """The ids of code that makes functions in functions that the cell reaches. None: it makes none at all."""
-        called = (self._namespace.get(name) for name in checkpoint.accessed)
-        codes = (each.__code__ for each in called if type(each) is types.FunctionType)
-        nested = {id(const) for code in codes for const in code.co_consts if isinstance(const, types.CodeType)}
+        """The ids of code of nameless functions, made by functions that the cell reaches. None: there are none."""
+        called = map(self._namespace.get, checkpoint.accessed)
+        named = Counter(
+            id(each.__code__) for each in list(self._namespace.values()) if type(each) is types.FunctionType
+        )
+        counts = _references_to_nested(each.__code__ for each in called if type(each) is types.FunctionType)
+        nested = {code for code, count in counts if count > _UNUSED + named[code]}  # more than variables explain
         return nested if nested or "lambda" in checkpoint.code else None
 
     def _new_functions(self) -> weakref.WeakSet[types.FunctionType]:
@@ -306,6 +309,20 @@ def _usual() -> int:
 
 
 _USUAL = _usual()
+
+
+def _references_to_nested(codes: Iterable[types.CodeType]) -> Iterator[tuple[int, int]]:
+    """The ids of code of functions that are made where such code runs, and how many refer to each."""
+    for code in codes:
+        for const in code.co_consts:
+            if type(const) is types.CodeType and const.co_name not in _COMPREHENSIONS:  # nobody is given those
+                yield id(const), sys.getrefcount(const)
+
+
+_COMPREHENSIONS = frozenset({"<genexpr>", "<listcomp>", "<setcomp>", "<dictcomp>"})
+
+[(_, _UNUSED)] = _references_to_nested([(lambda: lambda: None).__code__])
+"""How many that is where no function has the code."""
 
 
 def _is_of(code: str, file: str) -> bool:

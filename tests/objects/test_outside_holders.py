@@ -21,6 +21,9 @@ HELD_BY_VARIABLES = {
     "a closure": "def outer(held):\n    return lambda: held\nx = outer(given)",
     "an error with its frames": "def fail(own): raise KeyError(own)\ntry: fail(given)\nexcept KeyError as e: x = e",
     "a generator": "def run(own):\n    yield own\nx = run(given); next(x)",
+    "a closure of a library's": "import contextlib\nx = contextlib.contextmanager(given)",
+    "a function that dispatches": "import functools\nx = functools.singledispatch(lambda a: a)\n"
+    "x.register(int, lambda a, own=given: own); x(1)",
     "a part of a call": "import functools\nx = functools.partial(print, given)",
 }
 HELD_ELSEWHERE = {
@@ -28,6 +31,8 @@ HELD_ELSEWHERE = {
     "what a variable holds, too": "x = {'a': [given]}; lib.held = x['a']",
     "what leads there by others": "class C: pass\nx = [C()]; x[0].a = C(); x[0].a.b = [given]; lib.held = x[0].a",
     "what tells nobody what it holds": "import numpy as np\nx = np.array([given, None], dtype=object)",
+    "a closure that a library has, too": "import contextlib\nx = lib.held = contextlib.contextmanager(given)",
+    "what a closure shares with a library": "x = lib.remember(given); lib.held = x.__closure__",
     "a value of its own that a variable has": "x = lib.Value(); lib.Value.all.append(given)",
     "beside a list of variables": "x = [given] * 9; lib.held = given",
 }
@@ -37,7 +42,7 @@ HELD_ELSEWHERE = {
 def namespace(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     main = types.ModuleType("__main__")
     monkeypatch.setitem(sys.modules, "__main__", main)
-    exec("class Value:\n    all = []", vars(LIBRARY))
+    exec("class Value:\n    all = []\ndef remember(held):\n    return lambda: held", vars(LIBRARY))
     main.lib = LIBRARY  # type: ignore[attr-defined]
     exec("class Given: pass\ngiven = Given()", vars(main))
     return vars(main)
