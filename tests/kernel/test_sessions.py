@@ -77,6 +77,24 @@ def test_the_next_day(start: Start, tmp_path: Path, kill: bool) -> None:
     check_old_history(second, *history)
 
 
+def test_what_the_first_cell_does_to_its_surroundings_moves_no_store(start: Start, tmp_path: Path) -> None:
+    """The store is made behind its reply; where, and with whose key, was found out before it."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    surroundings: dict[str, str | None] = {**on(Path("book.ipynb")), "KISHU_STORE_DIR": None}
+    first = start(environment=surroundings)
+    first.ok(
+        f"import os; os.chdir({str(elsewhere)!r}); os.environ.update(HOME=os.getcwd(), JUPYTER_DATA_DIR=os.getcwd())\n"
+        "xs = [1]"
+    )
+    assert len(ids(first)) == 1
+    first.close(gracefully=False)
+    second = start(environment=surroundings)
+    second.done("resume")
+    assert second.value("xs") == [1]
+    assert not list(elsewhere.iterdir())
+
+
 def test_killed_in_the_middle_of_a_cell(start: Start, tmp_path: Path) -> None:
     kernel = start(environment=on(tmp_path / "book.ipynb"))
     history = make_history(kernel)

@@ -11,8 +11,7 @@ from traitlets import Bool, Enum, Float, Int, List, TraitError, Unicode, default
 from traitlets.config import Configurable
 
 from kishu_kernel.detect.access_trackers import TrackerKind
-from kishu_kernel.frontend.shell.settings import END_TIMEOUT, ForkRules, Keep, Settings
-from kishu_kernel.frontend.shell.store_opener import StoreLocation
+from kishu_kernel.frontend.shell.settings import END_TIMEOUT, ForkRules, Keep, Settings, StoreLocation
 from kishu_kernel.objects.secret_names import ENVIRONMENT
 from kishu_kernel.session.keep_rules import KeepRules
 from kishu_kernel.session.upkeep import DAY, MAX_AGE

@@ -131,7 +131,8 @@ class Beginning:
         host = self._host
         try:
             if self._began:
-                host.opener.retry(host.session.timeline)
+                if host.opener.is_substitute:
+                    host.opener.retry(host.session.timeline)
                 return
             self._began = True
             self.reach_start()
@@ -142,6 +143,8 @@ class Beginning:
                 host.warn(failed, quiet=True)
             if host.courier.has_brought:
                 host.session.close_if_unused()  # it was opened when it was empty
+            if host.session.writer.opened is None and not host.settings.in_memory and host.opener.finds_none():
+                return  # the store is made behind the reply
             timeline, place = host.session.timeline, host.opener.place
             earlier = timeline.other_heads()
             if timeline.head is not None or not (earlier or (place and place.resembles)):

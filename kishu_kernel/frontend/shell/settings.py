@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from kishu_kernel.detect.access_trackers import TrackerKind
-from kishu_kernel.frontend.shell.store_opener import StoreLocation
 from kishu_kernel.model.dataclass import dataclass, field
 from kishu_kernel.objects.secret_names import ENVIRONMENT
 from kishu_kernel.session.keep_rules import KeepRules
@@ -13,6 +13,29 @@ from kishu_kernel.session.keep_rules import KeepRules
 END_TIMEOUT = 10.0
 
 Keep = Literal["never", "on failure", "always"]
+
+
+@dataclass(frozen=True, slots=True)
+class StoreLocation:
+    """Where stores are, and how much each may occupy.
+
+    Attributes:
+        base: the directory of all stores; None: the default one, in Jupyter's data directory.
+        network: use it even where it is on a network file system.
+        limit: bytes; None: the default; 0: no limit.
+        total_limit: bytes that all stores may occupy; None: no limit.
+        max_age: seconds since it was last used, after which the store of a kernel without a notebook goes; None: never.
+        signing: whose signatures count, as of `signing.choose`.
+        trusted_keys: the same.
+    """
+
+    base: Path | None = None
+    network: bool = False
+    limit: int | None = None
+    total_limit: int | None = None
+    max_age: float | None = None
+    signing: str = ""
+    trusted_keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kishu_kernel.errors import StoreDamagedError, StoreError, UnwritableError
+from kishu_kernel.frontend.shell.settings import StoreLocation
 from kishu_kernel.model import SessionId
 from kishu_kernel.model.dataclass import dataclass
 from kishu_kernel.session.timeline import Timeline
@@ -22,46 +23,25 @@ from kishu_kernel.session.timeline import Timeline
 if TYPE_CHECKING:
     from kishu_kernel.session.upkeep import UpkeepRules
     from kishu_kernel.store.catalog.assignment import StoreAssignment, StoreListing
+    from kishu_kernel.store.format.signing import Signer
     from kishu_kernel.store.lmdb_store import LmdbStore
 
 MAX_BYTES = 20 * 10**9
 SHARE = 10
 """A store may occupy 20 GB, or a tenth of what is free on its disk where that is less."""
 
-MAX_BYTES_IN_MEMORY = 2 * 10**9
-
 RETRY_SECONDS = 30.0
 """Between two attempts to open a store that could not be opened."""
 
 
-def memory_limit() -> int:
-    """Returns the bytes that a history may occupy in memory: 2 GB, or a tenth of all memory where that is less."""
-    import psutil
-
-    return min(MAX_BYTES_IN_MEMORY, int(psutil.virtual_memory().total) // SHARE)
-
-
 @dataclass(frozen=True, slots=True)
-class StoreLocation:
-    """Where stores are, and how much each may occupy.
+class _Surroundings:
+    """What the first cell may change, as it was before: directory of all stores, notebook, key and its file."""
 
-    Attributes:
-        base: the directory of all stores; None: the default one, in Jupyter's data directory.
-        network: use it even where it is on a network file system.
-        limit: bytes; None: the default; 0: no limit.
-        total_limit: bytes that all stores may occupy; None: no limit.
-        max_age: seconds since it was last used, after which the store of a kernel without a notebook goes; None: never.
-        signing: whose signatures count, as of `signing.choose`.
-        trusted_keys: the same.
-    """
-
-    base: Path | None = None
-    network: bool = False
-    limit: int | None = None
-    total_limit: int | None = None
-    max_age: float | None = None
-    signing: str = ""
-    trusted_keys: tuple[str, ...] = ()
+    base: Path
+    notebook: str | None
+    signer: Signer
+    key: Path
 
 
 class StoreOpener:
@@ -96,6 +76,7 @@ class StoreOpener:
         self._named = False
         """It was tried to say whose the store is, since the path came late."""
         self._given: Path | None = None
+        self._found: _Surroundings | None = None
         self._looked: tuple[str, int] | None = None
         self._renamed: str | None = None
         self.on_written: Callable[[], None] = lambda: None
@@ -107,6 +88,29 @@ class StoreOpener:
     def use(self, store: Path | None) -> None:
         """From now on `open` opens this store, whosever it is; None: the notebook's own."""
         self._given = store
+
+    def finds_none(self) -> bool:
+        """Looks for the store before the first cell, which may change directory and environment.
+
+        Returns:
+            Whether the notebook has none yet: then nobody needs to wait for `open`, which makes it where it looked.
+        """
+        from kishu_kernel.store.catalog.assignment import find_assignment
+        from kishu_kernel.store.format.signing import choose, key_path, user_signer
+
+        if self._given is not None:
+            return False
+        try:
+            choose(self._where.signing, self._where.trusted_keys)
+            notebook = os.path.abspath(told) if (told := self._notebook()) else None
+            found = _Surroundings(self.base(), notebook, user_signer(), key_path())
+            place = find_assignment(found.base, found.notebook, self._session)
+        except (StoreError, OSError):  # `open` says it
+            return False
+        if place.found != "new" or place.resembles:
+            return False
+        self._found = found
+        return True
 
     def open(self) -> Timeline:
         """Returns a new timeline: in the store, else in memory, until `retry` can move it to the disk.
@@ -151,6 +155,7 @@ class StoreOpener:
 
     def open_in_memory(self) -> Timeline:
         """Returns a new timeline in memory; it ends with the process."""
+        from kishu_kernel.frontend.shell.memory_limit import memory_limit
         from kishu_kernel.store import MemoryStore
 
         self.in_memory = True
@@ -206,6 +211,11 @@ class StoreOpener:
             if place.found == "new" or is_empty(place.path):
                 return base, notebook, self._session
         return None
+
+    @property
+    def is_substitute(self) -> bool:
+        """The store could not be opened: what was opened in its place goes into it when it can be."""
+        return self._retry_at is not None
 
     def retry(self, timeline: Timeline) -> None:
         """Moves the history into the store, if that could not be opened and now can be."""
@@ -331,11 +341,12 @@ class StoreOpener:
         from kishu_kernel.store.lmdb_store import LmdbStore
 
         choose(self._where.signing, self._where.trusted_keys)
-        signer = user_signer()
-        notebook = self._notebook()
+        found = self._found
+        signer, key = (found.signer, found.key) if found is not None else (user_signer(), key_path())
+        notebook = (found and found.notebook) or self._notebook()
         self._nameless = not notebook and self._given is None
         if self._given is None:
-            place = claim_store(self.base(), notebook, self._session)
+            place = claim_store(found.base if found is not None else self.base(), notebook, self._session)
         else:
             place = StoreAssignment(self._given, "attached")
         try:
@@ -344,14 +355,13 @@ class StoreOpener:
             self._damaged = place.path, _file_identity(place.path)
             raise
         if not signer.persistent:
-            self._warn(
-                f"The key {key_path()} cannot be created: later kernels will not know that this history is yours."
-            )
-        self.place, self.key = place, key_path() if signer.persistent else None
+            self._warn(f"The key {key} cannot be created: later kernels will not know that this history is yours.")
+        self.place, self.key = place, key if signer.persistent else None
         return store
 
     def _open_readonly(self) -> Timeline | None:
         """Returns a timeline over a store that can be read and not written; None where it cannot be read either."""
+        from kishu_kernel.frontend.shell.memory_limit import memory_limit
         from kishu_kernel.store import MemoryStore
         from kishu_kernel.store.catalog.assignment import find_assignment
         from kishu_kernel.store.layered_store import LayeredStore
@@ -400,7 +410,7 @@ class StoreOpener:
         return UpkeepRules(self._where.max_age, self._where.total_limit)
 
     def _limit(self, store: LmdbStore) -> int | None:
-        limit = self._own_limit(store)
+        limit = _own_limit(store) if self._where.limit is None else self._where.limit or None
         if not self._where.total_limit or self.place is None:
             return limit
         from kishu_kernel.store.catalog.assignment import list_stores
@@ -409,15 +419,14 @@ class StoreOpener:
         left = max(1, self._where.total_limit - others)  # its values are dropped, and the code stays
         return left if limit is None else min(limit, left)
 
-    def _own_limit(self, store: LmdbStore) -> int | None:
-        if self._where.limit is not None:
-            return self._where.limit or None
-        statistics = store.statistics()
-        try:
-            free = shutil.disk_usage(str(statistics.path)).free
-        except OSError:
-            return MAX_BYTES
-        return min(MAX_BYTES, (free + statistics.bytes) // SHARE)
+
+def _own_limit(store: LmdbStore) -> int:
+    statistics = store.statistics()
+    try:
+        free = shutil.disk_usage(str(statistics.path)).free
+    except OSError:
+        return MAX_BYTES
+    return min(MAX_BYTES, (free + statistics.bytes) // SHARE)
 
 
 def _file_identity(store: Path) -> object:

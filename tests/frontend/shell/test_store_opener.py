@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from kishu_kernel.frontend.shell import store_opener
-from kishu_kernel.frontend.shell.store_opener import MAX_BYTES, SHARE, StoreLocation, StoreOpener
+from kishu_kernel.frontend.shell.settings import StoreLocation
+from kishu_kernel.frontend.shell.store_opener import MAX_BYTES, SHARE, StoreOpener
 from kishu_kernel.model import Buffer, Payload, SessionId, Version
 from kishu_kernel.session.timeline import Timeline
 from kishu_kernel.store import LmdbStore, MemoryStore
