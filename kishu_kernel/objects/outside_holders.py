@@ -129,7 +129,7 @@ def _led_to(objects: list[Any], namespace: dict[str, Any]) -> list[Any]:
     made = set(map(id, closures))
     found = gc.get_referents(*(each for each in objects if id(each) not in made))
     for each in closures:
-        away = id(each.__globals__), id(each.__builtins__)
+        away = id(each.__globals__), id(each.__builtins__)  # type: ignore[attr-defined]  # the type stubs lack it
         found += [held for held in gc.get_referents(each) if id(held) not in away]
     return found
 

@@ -30,7 +30,7 @@ BEGINS = (
     "np.zeros({0}, 'i4,f8')",
     "pd.DataFrame(np.arange({0}.).reshape(-1, 8), columns=list('abcdefgh'))",
     "pd.DataFrame({{c: np.arange({0} // 2) * 1.5 for c in 'abcd'}})",
-    "pd.DataFrame({{'a': np.arange({0}), 'b': np.arange({0}) * .5}}).assign(c=pd.date_range('2020', periods={0}))",
+    "pd.DataFrame({{'a': 1, 'b': np.arange({0}), 'c': pd.date_range('2020', periods={0}, freq='s')}})",
     "pd.Series(np.arange({0}.))",
     "{{'k': np.arange({0}), 'l': [np.zeros({0})]}}",
 )

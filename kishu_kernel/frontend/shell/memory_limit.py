@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import psutil
 
-from kishu_kernel.frontend.shell.store_opener import SHARE
-
 MAX_BYTES = 2 * 10**9
+SHARE = 10
 
 
 def memory_limit() -> int:
