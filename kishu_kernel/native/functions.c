@@ -3,7 +3,7 @@
  */
 #include "loop.h"
 
-enum { PARTS = 8, DICT = 0, DICT_ALONE = 2 }; /* references: the function's own, and ours */
+enum { PARTS = 8, DICT = 0 };
 
 static const char *const part_names[PARTS] = {"dict",     "defaults", "kwdefaults", "annotations",
                                               "qualname", "module",   "doc",        "contents"};
@@ -51,7 +51,7 @@ state_of(Loop *loop, PyObject *function, PyObject *closure)
     for (int place = 0; state != NULL && place < PARTS; place++) {
         PyObject *name = names[place];
         PyObject *part = name == NULL ? contents_of(loop, closure) : PyObject_GetAttr(function, name);
-        int whole = part != NULL && (place != DICT || (PyDict_CheckExact(part) && Py_REFCNT(part) <= DICT_ALONE));
+        int whole = part != NULL && (place != DICT || PyDict_CheckExact(part));
         if (!whole || PyDict_SetItem(state, keys[place], part) < 0) {
             Py_CLEAR(state);
         }
