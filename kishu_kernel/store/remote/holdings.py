@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from typing import NamedTuple
 
 from kishu_kernel.errors import NotThereError, RemoteError
 from kishu_kernel.model.dataclass import dataclass, field
@@ -54,7 +55,7 @@ class Holdings:
     dropped: set[RowKey] = field(default_factory=set)
 
     def add(self, name: str, segment: Segment) -> None:
-        """It holds this segment, too, as the newest."""
+        """It holds this segment, too, as the newest. O(segment)."""
         self.segments[name] = segment
         for key in segment.dropped:
             self.rows.pop(key, None)
@@ -66,23 +67,58 @@ class Holdings:
             for table, digest, start, length in chunks:
                 self.chunks[digest] = Place(pack, table, start, length)
 
-    def with_segments(self, segments: Mapping[str, Segment]) -> Holdings:
-        """What it would hold, if it consisted of these, in this order."""
-        found = Holdings(self.number, self.head, self.vouch, self.manifest)
-        for name, segment in segments.items():
-            found.add(name, segment)
-        return found
+    def grow(self, number: int, head: Head, vouch: Vouch, held: Held) -> None:
+        """A push has ended: it holds what that has added, too. In place; O(what is new, or was merged)."""
+        fresh = {name: segment for name, segment in held.segments.items() if name not in self.segments}
+        self.segments = {name: segment for name, segment in self.segments.items() if name in held.segments}
+        for name, segment in fresh.items():
+            self.add(name, segment)
+        self.number, self.head, self.vouch, self.manifest = number, head, vouch, held.manifest
 
 
-@dataclass
+class Held(NamedTuple):
+    """What a head names.
+
+    Attributes:
+        segments: all of them, by name, in order. Those that are new are the last, and stand for those that are gone.
+    """
+
+    manifest: RemoteManifest
+    segments: Mapping[str, Segment]
+
+
+def held_by(segments: Mapping[str, Segment]) -> Holdings:
+    """What some segments hold, in this order. O(segments)."""
+    found = Holdings()
+    for name, segment in segments.items():
+        found.add(name, segment)
+    return found
+
+
 class KnownHoldings:
     """What was last known of one remote, for who asks it again and again.
 
-    Attributes:
-        last: that; None before anything was.
+    It is lent to one push at a time, which lets it grow: another one at the same time knows nothing.
     """
 
-    last: Holdings | None = None
+    def __init__(self) -> None:
+        self._last: list[Holdings] = []
+
+    @property
+    def last(self) -> Holdings | None:
+        """That; None before anything was, and while it is lent."""
+        return next(iter(self._last), None)
+
+    def take(self) -> Holdings | None:
+        """Take it; None where there is nothing. It is the caller's until he gives it back."""
+        try:
+            return self._last.pop()
+        except IndexError:
+            return None
+
+    def give_back(self, holdings: Holdings | None) -> None:
+        """Remember this from now on."""
+        self._last = [holdings] if holdings is not None else []
 
 
 def read_holdings(

@@ -73,7 +73,7 @@ def what_is_lacking(store: Environment, link: Link, holdings: Holdings, needed: 
         left_out = holdings.dropped - _needed_rows(txn, store.tables, names, needed) if holdings.dropped else set()
         rows = _rows(txn, store.tables, holdings, digests_at(link.segments, holdings), left_out)
         digests = {bytes(digest) for each in _checked(txn, store.tables, rows, holdings).values() for digest in each}
-        missing = sorted(digests - holdings.chunks.keys())
+        missing = sorted(digest for digest in digests if digest not in holdings.chunks)
         chunks = {digest: len(find_chunk(txn, store.tables, digest)[1]) for digest in missing}
     return Lacking(rows, chunks, refs)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from kishu_kernel.store.remote import layout
-from kishu_kernel.store.remote.holdings import Holdings, read_rows
+from kishu_kernel.store.remote.holdings import held_by, read_rows
 from kishu_kernel.store.remote.layout import Packed, RowKey, Segment
 from kishu_kernel.store.remote.objects import Objects
 
@@ -24,33 +24,32 @@ Put = Callable[[str, bytes], str]
 """Puts an object, and returns its name."""
 
 
-def merge(holdings: Holdings, objects: Objects, write: str, put: Put) -> Holdings:
-    """Merge what has become many, at the end: the same holdings, or others that hold the same. O(what is merged).
+def merge(segments: Mapping[str, Segment], objects: Objects, write: str, put: Put) -> Mapping[str, Segment]:
+    """Merge what has become many, at the end: the same segments, or others that hold the same. O(what is merged).
 
     Args:
+        segments: of a remote, by name, in order.
         write: the id of the push.
 
     Raises:
         RemoteError: it cannot be read or written.
     """
-    while (last := _alike(holdings)) is not None:
-        rows = {key: where for key, (_, where) in holdings.rows.items() if where in last}
-        values = read_rows(objects, holdings, rows)
-        keys = {key: holdings.rows[key][0] for key in rows}
+    while (last := _alike(segments)) is not None:
+        held = held_by(last)
+        values = read_rows(objects, held, held.rows)
+        keys = {key: digest for key, (digest, _) in held.rows.items()}
         small = {name: each for segment in last.values() for name, each in segment.packs.items()}
         packs = _joined(small, objects, write, put)
-        dropped = frozenset().union(*(segment.dropped for segment in last.values())) & holdings.dropped
         rows_name = put(*layout.named(write, layout.encode_rows(values[key] for key in keys)))
-        merged = Segment(rows_name, keys, packs, _ledger(last), dropped)
-        segments = {name: each for name, each in holdings.segments.items() if name not in last}
-        segments[put(*layout.named(write, layout.encode_segment(merged)))] = merged
-        holdings = holdings.with_segments(segments)
-    return holdings
+        merged = Segment(rows_name, keys, packs, _ledger(last), frozenset(held.dropped))
+        kept = {name: each for name, each in segments.items() if name not in last}
+        segments = {**kept, put(*layout.named(write, layout.encode_segment(merged))): merged}
+    return segments
 
 
-def _alike(holdings: Holdings) -> dict[str, Segment] | None:
+def _alike(segments: Mapping[str, Segment]) -> dict[str, Segment] | None:
     """The last segments, where they are so many of one size."""
-    last = dict([*holdings.segments.items()][-TOGETHER:])
+    last = dict([*segments.items()][-TOGETHER:])
     sizes = {_size(segment) for segment in last.values()}
     fits = sum(len(segment.keys) for segment in last.values()) <= layout.MOST_ROWS
     return last if len(last) == TOGETHER and len(sizes) == 1 and fits else None

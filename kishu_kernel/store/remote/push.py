@@ -15,7 +15,7 @@ import random
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -34,6 +34,7 @@ from kishu_kernel.store.remote.encrypted_objects import encryption_of
 from kishu_kernel.store.remote.head_seals import can_be_sealed, judged, sealed
 from kishu_kernel.store.remote.holdings import LANES as SMALL_LANES
 from kishu_kernel.store.remote.holdings import (
+    Held,
     Holdings,
     KnownHoldings,
     created_head,
@@ -132,7 +133,7 @@ def _alone(path: Path) -> Iterator[None]:
 class _Sent(NamedTuple):
     """What a push has sent, all but its head."""
 
-    holdings: Holdings
+    held: Held
     name: str
     added: tuple[str, ...]
 
@@ -170,13 +171,21 @@ class _Push:
         self._counting = threading.Lock()
         self._sent = self._done = self._total = 0
         self._fresh = True
+        self._known: Holdings | None = None
 
-    def run(self, before: KnownHoldings) -> Pushed:
+    def run(self, known: KnownHoldings) -> Pushed:
+        self._known = known.take()
+        try:
+            return self._run()
+        finally:
+            known.give_back(self._known)
+
+    def _run(self) -> Pushed:
         for attempt in range(ATTEMPTS):
             if attempt:
                 time.sleep(random.random() * min(2.0, 0.02 * 2**attempt))  # several who push wait differently long
             link = self._linked()
-            before.last = holdings = read_holdings(self._objects, link, before.last)
+            self._known = holdings = read_holdings(self._objects, link, self._known)
             link = self._settled(link, holdings)
             if holdings.head is not None and not link.history:
                 raise other_history(self._objects)
@@ -192,9 +201,10 @@ class _Push:
             number = holdings.number + 1
             head = sealed(number, Head(link.history or secrets.token_hex(16), link.pending, sent.name))
             if created_head(self._objects, number, head):
-                vouch = judged(self._objects.url, number, head)
-                before.last = replace(sent.holdings, number=number, head=head, vouch=vouch)
-                self._end(link, before.last, head, sent.added)
+                self._known = None  # nobody else shall have it half grown
+                holdings.grow(number, head, judged(self._objects.url, number, head), sent.held)
+                self._known = holdings
+                self._end(link, holdings, head, sent.added)
                 tables = [table for table, _ in plan.rows]
                 return Pushed(tables.count("checkpoints"), tables.count("versions"), len(plan.chunks), self._sent)
         raise RemoteError(f"others push to {self._objects.url} all the time: try again")
@@ -278,14 +288,14 @@ class _Push:
             segments[later.put(*small(layout.encode_segment(segment)))] = segment
             self._tell(sum(map(len, values)))
         replicas = {**holdings.manifest.replicas, link.replica: Replica(link.label, link.pending, plan.refs)}
-        held = holdings
+        kept: Mapping[str, Segment] = holdings.segments
         with suppress(RemoteError):  # what is damaged there keeps nobody from pushing; a network that is gone will tell
-            held = merge(holdings, self._objects, link.pending, self._put)
-        held = held.with_segments({**held.segments, **segments})
-        held.manifest = replace(holdings.manifest, segments=tuple(held.segments), replicas=replicas)
-        manifest = later.put(*small(layout.encode_manifest(held.manifest)))
+            kept = merge(kept, self._objects, link.pending, self._put)
+        held = {**kept, **segments}
+        manifest = replace(holdings.manifest, segments=tuple(held), replicas=replicas)
+        name = later.put(*small(layout.encode_manifest(manifest)))
         later.flush()
-        return _Sent(held, manifest, tuple(segments))
+        return _Sent(Held(manifest, held), name, tuple(segments))
 
     def _packs(self, write: str, plan: Lacking) -> dict[str, Packed]:
         """Send the chunks, in packs, some at a time: the name of each, and what is in it."""

@@ -16,6 +16,7 @@ from kishu_kernel.errors import LoadError, RemoteError
 from kishu_kernel.model import Buffer, CheckpointId, Payload, Version
 from kishu_kernel.store import LmdbStore
 from kishu_kernel.store.format.signing import Signer
+from kishu_kernel.store.remote.holdings import KnownHoldings
 from kishu_kernel.store.remote.objects import Listed, Objects, RemoteObjects
 from kishu_kernel.store.remote.push import push
 from tests.store.values import checkpoint_id, trivial
@@ -163,13 +164,13 @@ def refs(path: Path) -> dict[str, CheckpointId]:
     return found
 
 
-def push_at_once(paths: Sequence[Path], remote: Objects) -> list[BaseException]:
+def push_at_once(paths: Sequence[Path], remote: Objects, known: KnownHoldings | None = None) -> list[BaseException]:
     """Push several stores at the same time. What failed."""
     failures: list[BaseException] = []
 
     def run(path: Path) -> None:
         try:
-            push(path, remote)
+            push(path, remote, known=known)
         except BaseException as error:
             failures.append(error)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from kishu_kernel.store import LmdbStore
 from kishu_kernel.store.remote import layout, merging
 from kishu_kernel.store.remote.clone import clone
 from kishu_kernel.store.remote.collect import collect
-from kishu_kernel.store.remote.holdings import digests_at, read_holdings
+from kishu_kernel.store.remote.holdings import KnownHoldings, digests_at, read_holdings
 from kishu_kernel.store.remote.link import remote_of
 from kishu_kernel.store.remote.objects import Objects, connect
 from kishu_kernel.store.remote.pull import pull
@@ -71,6 +72,63 @@ def test_packs_that_are_named_by_their_bytes_are_merged_too(tmp_path: Path, monk
         assert (len(read_holdings(remote, None).segments) < 5) == merged
     clone(remote, tmp_path / "there")
     assert values(tmp_path / "there") == values(here)
+
+
+def test_what_is_known_of_a_remote_grows_into_what_it_holds(tmp_path: Path) -> None:
+    here, there, remote, known = tmp_path / "here", tmp_path / "there", memory_remote(), KnownHoldings()
+    first = None
+    for number in range(1, 23):
+        add(here, number, data=b"%d" % number * 100)
+        if number % 5 == 0:
+            store = LmdbStore(here)
+            store.amend(replace(store.checkpoint(checkpoint_id(number - 3)), message=str(number)), {})
+            store.close()
+        assert push(here, remote, known=known).checkpoints
+        assert known.last == read_holdings(remote, None)
+        first = first or known.last
+        assert known.last is first  # nothing was copied
+    collect(remote, **AT_ONCE)
+    clone(remote, there)
+    add(there, 23, branch="other")
+    push(there, remote)
+    add(here, 24, parent=22)
+    push(here, remote, known=known)
+    assert known.last == read_holdings(remote, None)
+
+
+def test_a_failed_push_adds_nothing_to_what_is_known(tmp_path: Path) -> None:
+    here, remote, known = tmp_path / "here", memory_remote(), KnownHoldings()
+    add(here, 1)
+    push(here, remote, known=known)
+    for at, heard in itertools.product(range(1, 20), (True, False)):
+        add(here, 2 * at + heard, parent=1)
+        before = read_holdings(remote, None)
+        try:
+            push(here, Failing(remote, at, heard), known=known)
+        except Interrupted:
+            assert known.last == before
+        else:
+            assert known.last == read_holdings(remote, None)
+        push(here, remote, known=known)
+        assert known.last == read_holdings(remote, None)
+        assert push(here, remote) == Pushed()
+
+
+def test_two_who_know_a_remote_together_know_it_one_at_a_time(tmp_path: Path) -> None:
+    here, there, remote, known = tmp_path / "here", tmp_path / "there", memory_remote(), KnownHoldings()
+    add(here, 1)
+    push(here, remote, known=known)
+    clone(remote, there)
+    for number in range(2, 20, 2):
+        add(here, number, parent=1, branch=f"here-{number}")
+        add(there, number + 1, parent=1, branch=f"there-{number}")
+        assert push_at_once([here, there], remote, known) == []
+        for path in (here, there):
+            assert push(path, remote, known=known) == Pushed()
+            assert push(path, remote) == Pushed()
+    assert known.last == read_holdings(remote, None)
+    clone(remote, tmp_path / "after")
+    assert len(values(tmp_path / "after")) == 19
 
 
 def test_several_who_push_one_store_at_once_are_one(tmp_path: Path) -> None:
