@@ -64,21 +64,39 @@ def reduction_of_class(cls: type, pickler: Any, memos: Collection[str]) -> Reduc
     return make, arguments, (state, slots), None, None, set_class_state
 
 
-def in_own_containers(cls: type, reduction: Any) -> Any:
-    """The same reduction of a class, but for what was made for it: one that all walks have would seem to be shared."""
+Made = tuple[frozenset[int], Collection[str], Collection[str]]
+"""What of the reduction of a class was made for it: places of its arguments, names in its state, and in its slots."""
+
+
+def made_for(cls: type, reduction: Reduction) -> Made | None:
+    """Which containers of a class's reduction are nobody else's; None where it goes by its name."""
     if not isinstance(reduction, tuple) or reduction[0] not in SKELETONS:
-        return reduction
-    make, arguments, (state, slots), *rest = reduction
+        return None
+    _, arguments, (state, slots), *_ = reduction
     held = {id(each) for each in contents_of(cls).values()}
-    parts = tuple([dict(each) if type(each) is dict else each for each in arguments])
-    return make, parts, (_copied(state, held), _copied(slots, held)), *rest
+    places = frozenset(place for place, each in enumerate(arguments) if type(each) is dict)
+    return places, _made_among(state, held), _made_among(slots, held)
 
 
-def _copied(made: Mapping[str, Any], held: Container[int]) -> dict[str, Any]:
-    return {
-        name: type(each)(each) if type(each) in (dict, list) and id(each) not in held else each
-        for name, each in made.items()
-    }
+def _made_among(state: Mapping[str, Any], held: Container[int]) -> list[str]:
+    return [name for name, each in state.items() if type(each) in (dict, list) and id(each) not in held]
+
+
+def in_own_containers(reduction: Any, made: Made | None) -> Any:
+    """The same reduction of a class, but for what was made for it: one that all walks have would seem to be shared."""
+    if made is None:
+        return reduction
+    places, *names = made
+    make, arguments, states, *rest = reduction
+    parts = tuple([dict(each) if place in places else each for place, each in enumerate(arguments)])
+    return make, parts, tuple(map(_copied, states, names)), *rest
+
+
+def _copied(made: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    own = dict(made)
+    for name in names:
+        own[name] = type(own[name])(own[name])
+    return own
 
 
 def reduction_of_method(method: types.MethodType) -> Reduction:

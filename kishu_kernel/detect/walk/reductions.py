@@ -14,7 +14,7 @@ from kishu_kernel.detect.walk.opaque import note_observers, note_opaque, walk_op
 from kishu_kernel.detect.walk.state import Walk
 from kishu_kernel.model import Digest
 from kishu_kernel.objects.attribute_dicts import ALONE, place_of
-from kishu_kernel.objects.class_reductions import in_own_containers
+from kishu_kernel.objects.class_reductions import in_own_containers, made_for
 from kishu_kernel.objects.classes import (
     contents_of,
     derives,
@@ -70,7 +70,7 @@ def walk_reduction(walk: Walk, obj: Any, refused: Callable[[Walk, Any], None] = 
                     walk.shared.references[obj] = walk.references[obj]
                     walk.shared.table.lasting_references.put(obj, walk.references[obj])
             return
-        children = list(in_own_containers(obj, reduced) if derives(kind, type) else reduced)
+        children = list(_of_class(walk, obj, reduced) if derives(kind, type) else reduced)
         children[3:5] = [None if items is None else list(items) for items in children[3:5]]
         if len(children) > 2 and type(children[2]) is dict and not children[2]:
             children[2] = None  # an empty `__dict__` is made when somebody asks for it
@@ -107,6 +107,15 @@ def walk_reduction(walk: Walk, obj: Any, refused: Callable[[Walk, Any], None] = 
         walk.stack.extend(children[:1:-1])
     else:
         walk.stack.extend(reversed(children))
+
+
+def _of_class(walk: Walk, cls: type, reduced: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The reduction of a class, as no other walk has it."""
+    known = walk.shared.made
+    if id(cls) not in known or known[id(cls)][0] is not reduced:
+        known[id(cls)] = reduced, made_for(cls, reduced)
+    own: tuple[Any, ...] = in_own_containers(reduced, known[id(cls)][1])
+    return own
 
 
 def _is_function(obj: Any) -> bool:

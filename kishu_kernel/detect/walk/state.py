@@ -18,6 +18,7 @@ from kishu_kernel.detect.walk.twins import Links, Twin, chosen
 from kishu_kernel.model import Digest
 from kishu_kernel.model.dataclass import dataclass, field
 from kishu_kernel.objects.arrays import dtype_of_all
+from kishu_kernel.objects.class_reductions import Made
 from kishu_kernel.objects.classes import active_metaclasses_exist, has_active_metaclass
 from kishu_kernel.objects.hidden_links import hidden_among, ids_of, leads_to
 from kishu_kernel.objects.moment import Moment
@@ -65,6 +66,7 @@ class Shared:
             it, and the token. Only the native loop asks.
         metaclasses: whether they run code of the notebook's when a class is looked up.
         unnamed: what another process calls an instance is left out.
+        made: by the id of a class its reduction, and what of that was made for it.
         methods: by the type that they are bound to an instance of and their function, what `Walk.is_its_parts` said.
     """
 
@@ -86,6 +88,7 @@ class Shared:
     moment: Moment = field(default_factory=Moment)
     references: dict[Any, bytes] = field(default_factory=dict)
     whole: dict[int, type] = field(default_factory=dict)
+    made: dict[int, tuple[Any, Made | None]] = field(default_factory=dict)
     handlers: dict[type, Handler] = field(default_factory=dict)
     resolved: dict[type, tuple[Any, ...]] = field(default_factory=dict)
     bound_bytes: dict[int, tuple[Any, bytes, bytes]] = field(default_factory=dict)
