@@ -83,6 +83,7 @@ from kishu_kernel.objects.registry import Entry as LibraryEntry
 from kishu_kernel.objects.registry import UnknownError
 from kishu_kernel.objects.told_states import is_told_by_state
 from kishu_kernel.process.native import untouched
+from kishu_kernel.process.slot_names import unnoted
 
 HANGS = 1.0
 """Seconds after which a reduction that the user interrupts is taken to be what hung."""
@@ -225,7 +226,8 @@ class Reducer:
         """What a way gives that asks the object itself. One that hangs until it is interrupted is not asked again."""
         until = time.monotonic() + HANGS
         try:
-            return way(obj)
+            with unnoted:
+                return way(obj)
         except KeyboardInterrupt:
             if time.monotonic() > until:
                 self.table.refuse(type(obj))
@@ -292,9 +294,12 @@ class Reducer:
         return reduction_of_cached(cached) if own else NotImplemented
 
     def _module(self, module: types.ModuleType) -> Reduction:
-        name = module_contents(module).get("__name__")  # to ask one that is loaded when it is asked would load it
+        contents = module_contents(module)  # to ask one that is loaded when it is asked would load it
+        name = contents.get("__name__")
         if type(name) is str and sys.modules.get(name) is module:
             return _cloud.subimport, (name,)
+        if type(module) is types.ModuleType and type(name) is str and "__builtins__" not in contents:
+            return types.ModuleType, (name,), dict(contents)  # cloudpickle's have them
         return NotImplemented
 
     def _held(self, obj: Any) -> Reduction:

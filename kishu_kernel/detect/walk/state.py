@@ -28,6 +28,7 @@ from kishu_kernel.objects.questions import is_hub
 from kishu_kernel.objects.reducers import Reducer
 from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.process.memory import overlaps
+from kishu_kernel.process.slot_names import unnoted
 
 Handler = Callable[[Any, Any], None]
 """Walks one object: takes the walk and the object."""
@@ -239,7 +240,8 @@ class Walk:
         if self.twin.run is None:
             self._walk_in_python(root, constants)
         else:
-            self.twin.run(self, root, constants, WalkAbandoned)
+            with unnoted:
+                self.twin.run(self, root, constants, WalkAbandoned)
 
     def _walk_in_python(self, root: Any, constants: list[Any] | None) -> None:
         stack, memo, parts, handlers, hubs = self.stack, self.memo, self.parts, self.handlers, self.hubs

@@ -38,6 +38,7 @@ from kishu_kernel.objects.rebuild.code import load_class
 from kishu_kernel.objects.reducers import Reducer
 from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.process.native import untouched
+from kishu_kernel.process.slot_names import unnoted
 
 LONGEST = 1 << 18
 """Bytes of a class that is stored apart. What is longer is data, which was to be pickled once more for it."""
@@ -179,7 +180,8 @@ class ClassStreams:
             others: dict[bytes, type] = {}
             file = _ShortFile()
             pickler = _ClassPickler(file, functools.partial(self._override, reducer, cls, others))
-            pickler.dump(cls)
+            with unnoted:
+                pickler.dump(cls)
         except Exception:  # told where the payload as a whole cannot be stored
             return None
         found = (self.stream_of(other) for other in others.values())

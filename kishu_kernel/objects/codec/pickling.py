@@ -54,6 +54,7 @@ from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.process.cell_sources import register_code
 from kishu_kernel.process.native import WALKER, settle
 from kishu_kernel.process.python_gc import NewObjects
+from kishu_kernel.process.slot_names import unnoted
 
 
 class Stored(Protocol):
@@ -244,6 +245,7 @@ def _dump_once(
         else:
             pickler = borrowed.enter_context(lent()).Pickler(file, protocol=5, buffer_callback=arrays.take)
             pickler.reducer_override = _override_of(reducer, arrays, classes, met)
+        borrowed.enter_context(unnoted)
         pickler.dump(objects)
     arrays.end(pickler)
     hidden.find(lambda: pickler.memo.copy(), met)
