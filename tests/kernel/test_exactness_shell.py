@@ -322,3 +322,21 @@ def test_what_hooks_are_equal_to_is_not_asked(kernel: Kernel) -> None:
     kernel.done("undo", steps=2)
     kernel.done("redo", steps=2)
     assert kernel.value("asked, get_ipython().input_transformers_cleanup[-1] is each") == ([], True)
+
+
+def test_nothing_is_set_behind_a_look_that_spares_a_reading(kernel: Kernel) -> None:
+    """What the shell was configured with when it began has sections, too: a look goes into these."""
+    kernel.ok(
+        "from kishu_kernel.ambient.provider import providers; from kishu_kernel.process.native import WALKER, watch\n"
+        "settings = providers()['settings of the shell']; look = watch(list(settings.places())); ip = get_ipython()"
+    )
+    kernel.ok("held = [look is None or look.holds()]; section = next(iter(ip.config))")
+    kernel.ok(
+        "ip.config[section]['a'] = 1; held.append(look is not None and look.holds()); del ip.config[section]['a']"
+    )
+    kernel.ok(
+        "ip.config.Mine.b = 2; held.append(look is not None and look.holds()); seen = look is None and WALKER is not None"
+    )
+    assert kernel.value("held, seen") == ([True, False, False], False)
+    kernel.done("undo")
+    assert kernel.value("'Mine' in ip.config and 'b' in ip.config.Mine") is False

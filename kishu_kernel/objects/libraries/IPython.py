@@ -177,7 +177,7 @@ class _Configured(ConfiguredTraits):
         shell = running_shell()
         traits = [part for each in self.parts() for part in places_of_traits(each, *self._names_of(each))]
         formatters = places_of_traits(shell.display_formatter, "formatters")
-        sections = [shell.config, *sections_but(self._known).values()]
+        sections = [shell.config, *sections_but(frozenset()).values()]  # one that is left out could not be looked into
         return [*shell_places("display_formatter", "config"), (shell, "configurables"), *formatters, *traits, *sections]
 
     def parts(self) -> Iterator[Any]:
