@@ -187,6 +187,10 @@ class Environment:
         except lmdb.Error as failure:
             raise error(str(store_error(self.path, failure))) from failure
 
+    def read_data(self, place: int, size: int) -> bytes:
+        """Bytes of the data file, or fewer at its end. Pages of a transaction stay while it is open. OSError."""
+        return self._writer_lock.read(size, place)
+
     def write(self, work: Callable[[lmdb.Transaction[bytes]], Result], incoming: int = 0) -> Result:
         """Run `work` in a write transaction, and return what it returns. Other writers are waited for.
 

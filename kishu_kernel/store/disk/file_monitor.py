@@ -194,7 +194,7 @@ class FileMonitor:
         """The state now. Cheap where the meta pages are those of `before`. StoreError for a file that is too short."""
         try:
             facts = self._writer_lock.stat()
-            begin = self._writer_lock.read_start(self._page_size + meta_pages.META_SIZE)
+            begin = self._writer_lock.read(self._page_size + meta_pages.META_SIZE)
         except OSError as error:
             raise store_error(self._path, error) from error
         start = begin[: meta_pages.META_SIZE], begin[self._page_size :]

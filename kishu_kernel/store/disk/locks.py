@@ -156,12 +156,12 @@ class WriterLock:
         """What the file system says of the open file."""
         return os.fstat(self._lock.descriptor())
 
-    def read_start(self, length: int) -> bytes:
-        """The first bytes of the open file."""
+    def read(self, length: int, place: int = 0) -> bytes:
+        """Some bytes of the open file, or fewer at its end."""
         descriptor = self._lock.descriptor()
         if hasattr(os, "pread"):
-            return os.pread(descriptor, length, 0)
-        os.lseek(descriptor, 0, os.SEEK_SET)
+            return os.pread(descriptor, length, place)
+        os.lseek(descriptor, place, os.SEEK_SET)
         return os.read(descriptor, length)
 
     @contextmanager

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from kishu_kernel.errors import NotThereError, RemoteError
 from kishu_kernel.model.dataclass import dataclass, field
+from kishu_kernel.store.disk.known_pages import KnownPages
 from kishu_kernel.store.disk.parallel import run_in_parallel
 from kishu_kernel.store.format.signing import Signer, user_signer
 from kishu_kernel.store.remote import layout
@@ -43,6 +44,7 @@ class Holdings:
         rows: of each row the digest of its body, and the segment that has it.
         chunks: where each is.
         dropped: the rows that were removed to save space, and have not come back since.
+        pages: of a store, those whose rows are all here, as they are there. A push adds rows of other pages alone.
     """
 
     number: int = 0
@@ -53,6 +55,7 @@ class Holdings:
     rows: dict[RowKey, tuple[bytes, str]] = field(default_factory=dict)
     chunks: dict[bytes, Place] = field(default_factory=dict)
     dropped: set[RowKey] = field(default_factory=set)
+    pages: KnownPages = field(default_factory=KnownPages, compare=False, repr=False)
 
     def add(self, name: str, segment: Segment) -> None:
         """It holds this segment, too, as the newest. O(segment)."""

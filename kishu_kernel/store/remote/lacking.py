@@ -13,6 +13,7 @@ from kishu_kernel.errors import LoadError, StoreError
 from kishu_kernel.model import Checkpoint, CheckpointId, Version
 from kishu_kernel.model.dataclass import dataclass
 from kishu_kernel.store.disk import environment_pool
+from kishu_kernel.store.disk.known_pages import KnownPages, PagesLook
 from kishu_kernel.store.format import schema
 from kishu_kernel.store.format.seals import HISTORY_KEY, seal_key
 from kishu_kernel.store.format.signatures import IDENTITY_PREFIX
@@ -50,12 +51,15 @@ class Lacking:
     refs: Refs
 
 
-def what_is_lacking(store: Environment, link: Link, holdings: Holdings, needed: Needed | None = None) -> Lacking:
-    """What to push. O(records).
+def what_is_lacking(
+    store: Environment, link: Link, holdings: Holdings, needed: Needed | None = None, again: bool = True
+) -> Lacking:
+    """What to push. O(records); of rows that were found to be there before, O(their pages).
 
     Args:
         needed: of what was removed from the remote to save space, that goes there again which names of this replica
             or of others need. None: nothing of it.
+        again: it will be asked again of these holdings, so that it pays to note what was found.
 
     Raises:
         StoreError: a name is damaged.
@@ -71,7 +75,7 @@ def what_is_lacking(store: Environment, link: Link, holdings: Holdings, needed: 
         refs = own_refs(refs, link.received)
         names = {**names_there(holdings), **refs}
         left_out = holdings.dropped - _needed_rows(txn, store.tables, names, needed) if holdings.dropped else set()
-        rows = _rows(txn, store.tables, holdings, digests_at(link.segments, holdings), left_out)
+        rows = _rows(store, txn, link, holdings, left_out, holdings.pages if again else None)
         digests = {bytes(digest) for each in _checked(txn, store.tables, rows, holdings).values() for digest in each}
         missing = sorted(digest for digest in digests if digest not in holdings.chunks)
         chunks = {digest: len(find_chunk(txn, store.tables, digest)[1]) for digest in missing}
@@ -100,30 +104,36 @@ def find_chunk(txn: Transaction[Any], tables: Mapping[str, _Database], digest: b
 
 
 def _rows(
-    txn: Transaction[Any],
-    tables: Mapping[str, _Database],
+    store: Environment,
+    txn: Transaction[memoryview],
+    link: Link,
     holdings: Holdings,
-    base: Mapping[RowKey, bytes],
     left_out: Collection[RowKey],
+    pages: KnownPages | None,
 ) -> dict[RowKey, int]:
     """The rows that the remote does not have, or has as they were here before they changed. Of each the bytes."""
     rows: dict[RowKey, int] = {}
+    base: Mapping[RowKey, bytes] | None = None
+    look = PagesLook(store, txn, pages)
     for table in layout.TABLES:
-        with txn.cursor(db=tables[table]) as cursor:
-            for found, value in cursor:
-                key = bytes(found)
-                if table == "meta" and not key.startswith((IDENTITY_PREFIX, MADE_PREFIX, HISTORY_KEY)):
+        differing = []
+        for key, value in look.rows(table):
+            if table == "meta" and not key.startswith((IDENTITY_PREFIX, MADE_PREFIX, HISTORY_KEY)):
+                continue
+            there, _ = holdings.rows.get((table, key), (None, ""))
+            if there is not None and (table == "meta" or layout.body_digest(table, bytes(value)) == there):
+                continue
+            differing.append(key)  # also of what is sent now: it may be sent as it is by then, and it may not arrive
+            if there is None and (table, key) in left_out:
+                continue
+            if there is not None:
+                base = digests_at(link.segments, holdings) if base is None else base
+                if there != base.get((table, key)):
                     continue
-                there, _ = holdings.rows.get((table, key), (None, ""))
-                if there is None and (table, key) in left_out:
+                if table == "checkpoints" and _stores_less(key, bytes(value), holdings):
                     continue
-                if there is not None:
-                    changed = table != "meta" and layout.body_digest(table, bytes(value)) != there
-                    if not changed or there != base.get((table, key)):
-                        continue
-                    if table == "checkpoints" and _stores_less(key, bytes(value), holdings):
-                        continue
-                rows[table, key] = len(value)
+            rows[table, key] = len(value)
+        look.settle(table, differing)
     return rows
 
 

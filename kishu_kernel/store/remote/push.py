@@ -103,7 +103,7 @@ def push(
     with environment_pool.opened(path) as store, _alone(path):
         try:
             remote = secured(store, objects, recipients)
-            return _Push(store, remote, progress, lanes, needed).run(known or KnownHoldings())
+            return _Push(store, remote, progress, lanes, needed).run(known)
         except LoadError as error:
             raise StoreError(
                 f"the store at {path} cannot be pushed as it is ({error}): repair it with `jupyter kishu fsck --repair`"
@@ -173,14 +173,16 @@ class _Push:
         self._fresh = True
         self._known: Holdings | None = None
 
-    def run(self, known: KnownHoldings) -> Pushed:
+    def run(self, known: KnownHoldings | None) -> Pushed:
+        if known is None:
+            return self._run(False)
         self._known = known.take()
         try:
-            return self._run()
+            return self._run(True)
         finally:
             known.give_back(self._known)
 
-    def _run(self) -> Pushed:
+    def _run(self, again: bool) -> Pushed:
         for attempt in range(ATTEMPTS):
             if attempt:
                 time.sleep(random.random() * min(2.0, 0.02 * 2**attempt))  # several who push wait differently long
@@ -189,7 +191,7 @@ class _Push:
             link = self._settled(link, holdings)
             if holdings.head is not None and not link.history:
                 raise other_history(self._objects)
-            plan = what_is_lacking(self._store, link, holdings, self._needed)
+            plan = what_is_lacking(self._store, link, holdings, self._needed, again)
             self._sent, self._done, self._total = 0, 0, sum(plan.chunks.values()) + sum(plan.rows.values())
             known = holdings.manifest.replicas.get(link.replica)
             is_new = bool(plan.rows) or holdings.head is None or known is None or known.refs != plan.refs
