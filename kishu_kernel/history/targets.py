@@ -8,14 +8,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from kishu_kernel.errors import AmbiguousTargetError, RequestError, UnknownTargetError
 from kishu_kernel.history.graph import Lookup, ancestry
 from kishu_kernel.model import Checkpoint, CheckpointId, SessionId
+from kishu_kernel.model.identity import FORKED
 from kishu_kernel.model.pattern import pattern
 
 BRANCH = "branch/"
 TAG = "tag/"
 HEAD = "head/"
-
-FORKED = "-fork-"
-"""Part of the name of a session in a fork, which goes on beside its notebook: that does not go on from there."""
 
 LONGEST = 200
 

@@ -12,6 +12,9 @@ CheckpointId = NewType("CheckpointId", str)
 
 SessionId = NewType("SessionId", str)
 
+FORKED = "-fork-"
+"""Part of the name of a session in a fork, which goes on beside its notebook: that does not go on from there."""
+
 Names = tuple[str, ...]
 """The sorted names of one co-variable."""
 

@@ -1,8 +1,12 @@
-"""What a store tells of itself: its size, and what a collection removed."""
+"""What a store tells of itself: its size, and what a collection removed; how long one stays that nobody uses."""
 
 from __future__ import annotations
 
 from kishu_kernel.model.dataclass import dataclass
+
+DAY = 86400.0
+MAX_AGE = 30 * DAY
+"""Seconds since a store was last used, after which it may go."""
 
 
 @dataclass(frozen=True, slots=True)

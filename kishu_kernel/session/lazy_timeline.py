@@ -8,9 +8,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kishu_kernel.model import CheckpointId
-from kishu_kernel.session.timeline import Timeline
+
+if TYPE_CHECKING:  # imported when it is opened
+    from kishu_kernel.session.timeline import Timeline
 
 
 class LazyTimeline:

@@ -36,11 +36,11 @@ from kishu_kernel.session.lazy_timeline import LazyTimeline
 from kishu_kernel.session.namespace import UserNamespace
 from kishu_kernel.session.recomputation import Recomputation
 from kishu_kernel.session.records import checkpoint_of, extended_checkpoint, known_after_loads, version_records
-from kishu_kernel.session.timeline import Timeline
 from kishu_kernel.session.write_failures import SessionSnapshot, WriteFailures
 
 if TYPE_CHECKING:
     from kishu_kernel.session.rerun import RestoredObjects
+    from kishu_kernel.session.timeline import Timeline
 
 NOT_APPENDED = CheckpointId("")
 """Stands for a checkpoint that has no id yet."""

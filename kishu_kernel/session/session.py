@@ -54,7 +54,6 @@ from kishu_kernel.session.namespace import UserNamespace
 from kishu_kernel.session.progress import ShowProgress
 from kishu_kernel.session.running_cells import IsContained, RunningCells, Ticket, no_cell_is
 from kishu_kernel.session.think_time import LATER, SOON, ThinkTime
-from kishu_kernel.session.timeline import Timeline
 
 if TYPE_CHECKING:  # imported when they are first needed: a kernel starts without them
     from typing_extensions import Unpack
@@ -63,6 +62,7 @@ if TYPE_CHECKING:  # imported when they are first needed: a kernel starts withou
     from kishu_kernel.model.plan import HowToTravel
     from kishu_kernel.session.checkout import Checkouts
     from kishu_kernel.session.rerun import CellRunner
+    from kishu_kernel.session.timeline import Timeline
 
 
 class Session:
@@ -170,8 +170,8 @@ class Session:
             finished, self._finished = self._finished, []
             with collector_paused():
                 *_, newest = [self._checkpointer.take(each) for each in finished]
-            if newest is not None and not newest.incomplete:
-                self._think_time.begin(newest)
+                if newest is not None and not newest.incomplete:
+                    self._think_time.begin(newest)
             for sentence in registry.complaints():
                 self._warn(sentence)
             return newest

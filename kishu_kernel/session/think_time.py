@@ -12,20 +12,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from kishu_kernel.detect.walk.result import WalkAbandoned
 from kishu_kernel.model import Checkpoint, CheckpointId, Version
 from kishu_kernel.objects.reduction_table import ReductionTable
-from kishu_kernel.session.audit import Audit
-from kishu_kernel.session.isolated_loads import IsolatedLoads, ShouldStop
 from kishu_kernel.session.ledger import Ledger
-from kishu_kernel.session.registration_search import RegistrationSearch
-from kishu_kernel.session.trial_loads import TrialLoads
 
-if TYPE_CHECKING:  # most sessions need none
+if TYPE_CHECKING:  # a kernel starts without them
+    from kishu_kernel.session.audit import Audit
     from kishu_kernel.session.checker.connection import Checker
+    from kishu_kernel.session.isolated_loads import IsolatedLoads, ShouldStop
+    from kishu_kernel.session.registration_search import RegistrationSearch
+    from kishu_kernel.session.trial_loads import TrialLoads
 
 BUDGET = 2.0
 """Seconds of work after one checkpoint. What was not checked comes first after the next one."""
@@ -47,15 +47,38 @@ class ThinkTime:
 
     def __init__(self, ledger: Ledger, table: ReductionTable, tell: Callable[[str], None], trials: bool) -> None:
         self._with_trials = trials
-        self._ledger = ledger
-        self._loads = IsolatedLoads(ledger, table)
-        self._audit = Audit(ledger, table, self._loads)
-        self._registrations = RegistrationSearch(ledger, table)
-        self._trials = TrialLoads(ledger, table, self._loads, tell, self._audit.note_unchanged)
+        self._ledger, self._table, self._tell = ledger, table, tell
+        self._has_begun = False
+        """Something is to be done, or was: its parts are made with the first of it, behind a reply."""
         self._checkpoint: CheckpointId | None = None
         """The one whose audit is not finished."""
         self._used = 0.0
         self._given_up = False
+
+    @cached_property
+    def _loads(self) -> IsolatedLoads:
+        from kishu_kernel.session.isolated_loads import IsolatedLoads
+
+        self._has_begun = True
+        return IsolatedLoads(self._ledger, self._table)
+
+    @cached_property
+    def _audit(self) -> Audit:
+        from kishu_kernel.session.audit import Audit
+
+        return Audit(self._ledger, self._table, self._loads)
+
+    @cached_property
+    def _registrations(self) -> RegistrationSearch:
+        from kishu_kernel.session.registration_search import RegistrationSearch
+
+        return RegistrationSearch(self._ledger, self._table)
+
+    @cached_property
+    def _trials(self) -> TrialLoads:
+        from kishu_kernel.session.trial_loads import TrialLoads
+
+        return TrialLoads(self._ledger, self._table, self._loads, self._tell, self._audit.note_unchanged)
 
     @property
     def checker(self) -> Checker:
@@ -65,11 +88,12 @@ class ThinkTime:
     @property
     def changes_made(self) -> int:
         """How often a finding has changed what a checkpoint says."""
-        return self._audit.changes_found + self._trials.failures_found
+        return self._audit.changes_found + self._trials.failures_found if self._has_begun else 0
 
     def close(self) -> None:
         """Ends the checker process, if there is one."""
-        self._loads.close()
+        if self._has_begun:
+            self._loads.close()
 
     def begin(self, checkpoint: Checkpoint) -> None:
         """A checkpoint was taken: the audit begins again."""
@@ -96,9 +120,9 @@ class ThinkTime:
     @property
     def left(self) -> bool:
         """There is something to be done, and time for it."""
-        if self._trials.waits_for_checker:
+        if self._has_begun and self._trials.waits_for_checker:
             return True
-        return self._used < BUDGET and (self._checkpoint is not None or self._audit.has_loaded)
+        return self._has_begun and self._used < BUDGET and (self._checkpoint is not None or self._audit.has_loaded)
 
     def do_pieces(self, variables: Callable[[], Mapping[str, Any]], should_stop: ShouldStop) -> None:
         """Does the next pieces, for some milliseconds. A piece that is stopped, or fails, is not tried again.

@@ -16,11 +16,8 @@ from kishu_kernel.errors import StoreError
 from kishu_kernel.history.targets import BRANCH, HEAD, TAG
 from kishu_kernel.model.dataclass import dataclass, replace
 from kishu_kernel.model.pattern import pattern
+from kishu_kernel.model.storage import DAY, MAX_AGE
 from kishu_kernel.store.base import Store
-
-DAY = 86400.0
-MAX_AGE = 30 * DAY
-"""Seconds since a store was last used, after which it may go."""
 
 _OF_ITSELF = pattern(r"main(-\d+)?|branch-\d+|fork-[0-9a-f]+(-\d+)?")
 """Names of branches that no person has given."""

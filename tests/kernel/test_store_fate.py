@@ -17,7 +17,7 @@ from nbclient.exceptions import CellExecutionError
 from kishu_kernel.client import connect
 from kishu_kernel.frontend.kernel import launcher
 from kishu_kernel.model import SessionId, Version
-from kishu_kernel.session.upkeep import DAY
+from kishu_kernel.model.storage import DAY
 from kishu_kernel.store.catalog.assignment import claim_store, list_stores
 from kishu_kernel.store.disk.directory import DATA
 from kishu_kernel.store.format.signing import KEY_FILE

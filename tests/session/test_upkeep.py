@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from kishu_kernel.model import SessionId
-from kishu_kernel.session.upkeep import DAY, UpkeepRules, tidy
+from kishu_kernel.model.storage import DAY
+from kishu_kernel.session.upkeep import UpkeepRules, tidy
 from kishu_kernel.store import LmdbStore
 from kishu_kernel.store.catalog.assignment import claim_store, list_stores
 from kishu_kernel.store.catalog.paths import last_look

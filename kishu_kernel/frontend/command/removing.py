@@ -19,7 +19,8 @@ from kishu_kernel.frontend.command.completion import complete_store
 from kishu_kernel.frontend.command.terminal import EachStore, base_of, directory_option, examples, json_option
 from kishu_kernel.frontend.printable import printable
 from kishu_kernel.model.amounts import counted, size
-from kishu_kernel.session.upkeep import DAY, MAX_AGE, UpkeepRules
+from kishu_kernel.model.storage import DAY, MAX_AGE
+from kishu_kernel.session.upkeep import UpkeepRules
 from kishu_kernel.store.catalog import named_stores
 
 _AGE = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*([hdw]?)", re.IGNORECASE)

@@ -12,9 +12,9 @@ from traitlets.config import Configurable
 
 from kishu_kernel.detect.access_trackers import TrackerKind
 from kishu_kernel.frontend.shell.settings import END_TIMEOUT, ForkRules, Keep, Settings, StoreLocation
+from kishu_kernel.model.storage import DAY, MAX_AGE
 from kishu_kernel.objects.secret_names import ENVIRONMENT
 from kishu_kernel.session.keep_rules import KeepRules
-from kishu_kernel.session.upkeep import DAY, MAX_AGE
 from kishu_kernel.store.catalog import elsewhere
 
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import ntpath
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kishu_kernel.model import CheckpointId
-from kishu_kernel.session.timeline import StoredHistory
+
+if TYPE_CHECKING:
+    from kishu_kernel.session.timeline import StoredHistory
 
 
 class CellFinder:

@@ -18,9 +18,9 @@ from kishu_kernel.errors import StoreDamagedError, StoreError, UnwritableError
 from kishu_kernel.frontend.shell.settings import StoreLocation
 from kishu_kernel.model import SessionId
 from kishu_kernel.model.dataclass import dataclass
-from kishu_kernel.session.timeline import Timeline
 
 if TYPE_CHECKING:
+    from kishu_kernel.session.timeline import Timeline
     from kishu_kernel.session.upkeep import UpkeepRules
     from kishu_kernel.store.catalog.assignment import StoreAssignment, StoreListing
     from kishu_kernel.store.format.signing import Signer
@@ -137,6 +137,8 @@ class StoreOpener:
         return self._timeline(store)
 
     def _timeline(self, store: LmdbStore) -> Timeline:
+        from kishu_kernel.session.timeline import Timeline
+
         timeline = Timeline(store, self._session, self._limit(store), self.refresh, self._live)
         self._limit_with_others(timeline, store)
         return timeline
@@ -156,6 +158,7 @@ class StoreOpener:
     def open_in_memory(self) -> Timeline:
         """Returns a new timeline in memory; it ends with the process."""
         from kishu_kernel.frontend.shell.memory_limit import memory_limit
+        from kishu_kernel.session.timeline import Timeline
         from kishu_kernel.store import MemoryStore
 
         self.in_memory = True
@@ -362,6 +365,7 @@ class StoreOpener:
     def _open_readonly(self) -> Timeline | None:
         """Returns a timeline over a store that can be read and not written; None where it cannot be read either."""
         from kishu_kernel.frontend.shell.memory_limit import memory_limit
+        from kishu_kernel.session.timeline import Timeline
         from kishu_kernel.store import MemoryStore
         from kishu_kernel.store.catalog.assignment import find_assignment
         from kishu_kernel.store.layered_store import LayeredStore

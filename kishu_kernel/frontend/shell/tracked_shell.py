@@ -34,8 +34,8 @@ from kishu_kernel.frontend.shell.shutdown import Shutdown
 from kishu_kernel.frontend.shell.store_fate import StoreFate, written_by_papermill
 from kishu_kernel.frontend.shell.store_opener import StoreOpener
 from kishu_kernel.frontend.shell.user_warnings import UserWarnings
-from kishu_kernel.history.targets import FORKED
 from kishu_kernel.model import CellRun, SessionId
+from kishu_kernel.model.identity import FORKED
 from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.objects.secret_names import keep_out_of_environment
 from kishu_kernel.process.audit_hook import start_recording
@@ -47,11 +47,11 @@ from kishu_kernel.session.module_data import ModuleData
 from kishu_kernel.session.namespace import UserNamespace
 from kishu_kernel.session.running_cells import Ticket
 from kishu_kernel.session.session import Session
-from kishu_kernel.session.timeline import Timeline
 from kishu_kernel.store.catalog.running_kernels import Announcement, is_fork
 
 if TYPE_CHECKING:  # what nobody has asked for yet is not imported: a kernel starts without it
     from kishu_kernel.frontend.protocol.request_handler import RequestHandler
+    from kishu_kernel.session.timeline import Timeline
 
 CellEnd = Callable[[Mapping[str, Any]], None]
 """To be called with the content of a cell's reply: takes its checkpoint. Called again it does nothing."""
