@@ -27,6 +27,9 @@ from kishu_kernel.model import EVERYTHING, Access
 from kishu_kernel.model.dataclass import replace
 from kishu_kernel.process.muting import warnings_hook
 
+OUTPUT_NAMES = frozenset({"_", "__", "___", "Out", "_oh"})
+"""Names that are no variables of their own: through them code reaches any result that was displayed (`_3`)."""
+
 # Builtins that reach the namespace by text or as a whole. As attributes they mean something else:
 # `model.eval()`, `df.eval(...)`, `re.compile(...)`.
 _BUILTINS = frozenset({"exec", "eval", "compile", "globals", "locals", "vars", "breakpoint"})

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from functools import cached_property
 from typing import Any, Protocol
 
+from kishu_kernel.detect.access import OUTPUT_NAMES
 from kishu_kernel.detect.connections import connected_names
 from kishu_kernel.detect.fingerprint import Fingerprinter
 from kishu_kernel.detect.knowledge import Knowledge, KnownCovariable, deferred_access
@@ -22,9 +23,6 @@ from kishu_kernel.detect.walk.result import Fingerprint
 from kishu_kernel.model import NOTHING, Access, Names
 from kishu_kernel.model.dataclass import dataclass, replace
 from kishu_kernel.model.pattern import pattern
-
-OUTPUT_NAMES = frozenset({"_", "__", "___", "Out", "_oh"})
-"""Names that are no variables of their own: through them code reaches any result that was displayed (`_3`)."""
 
 _RESULT = pattern(r"_\d+")
 

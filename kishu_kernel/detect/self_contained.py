@@ -16,7 +16,7 @@ import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from kishu_kernel.detect.candidates import OUTPUT_NAMES
+from kishu_kernel.detect.access import OUTPUT_NAMES
 from kishu_kernel.model import Access
 from kishu_kernel.process.native import WALKER
 

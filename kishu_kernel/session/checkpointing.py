@@ -10,9 +10,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from kishu_kernel.detect.detector import Judgement
 from kishu_kernel.errors import NothingToUndoError, StoreError
 from kishu_kernel.model import EVERYTHING, NOTHING, Access, CellRun, Checkpoint
 from kishu_kernel.model.dataclass import dataclass, replace
@@ -21,6 +20,9 @@ from kishu_kernel.session.lazy_timeline import LazyTimeline
 from kishu_kernel.session.ledger import Ledger, Outputs
 from kishu_kernel.session.namespace import UserNamespace
 from kishu_kernel.session.running_cells import RunningCells
+
+if TYPE_CHECKING:
+    from kishu_kernel.detect.detector import Judgement
 
 KERNEL_ENDED = "the kernel was ended while this cell ran"
 """Why the checkpoint of such a cell is incomplete. Records hold this sentence: it must not change."""

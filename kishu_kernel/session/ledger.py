@@ -9,14 +9,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from kishu_kernel.ambient.keeper import AmbientState
-from kishu_kernel.detect.detector import Detector, Judgement
 from kishu_kernel.detect.fingerprint import digest_of
-from kishu_kernel.detect.knowledge import KnownCovariable
 from kishu_kernel.detect.sequence_cache import CheckoutReuse, array_lookup, kept_tuples
 from kishu_kernel.detect.walk.result import TokenOf
 from kishu_kernel.errors import StoreError
@@ -35,10 +33,11 @@ from kishu_kernel.session.keep_rules import KeepRules
 from kishu_kernel.session.lazy_timeline import LazyTimeline
 from kishu_kernel.session.namespace import UserNamespace
 from kishu_kernel.session.recomputation import Recomputation
-from kishu_kernel.session.records import checkpoint_of, extended_checkpoint, known_after_loads, version_records
 from kishu_kernel.session.write_failures import SessionSnapshot, WriteFailures
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # imported for the first checkpoint
+    from kishu_kernel.detect.detector import Detector, Judgement
+    from kishu_kernel.detect.knowledge import KnownCovariable
     from kishu_kernel.session.rerun import RestoredObjects
     from kishu_kernel.session.timeline import Timeline
 
@@ -68,7 +67,6 @@ class Ledger:
         self._table, self._answers = table, LastingAnswers(table)
         self._lazy_timeline = lazy_timeline
         self._rules = rules
-        self._detector = Detector(table, partial(BoundClasses, table), names.modules)
         self._write_failures = WriteFailures()
         self._lazy_timeline.on_written = self._write_failures.drop_snapshot
         self._recomputation = Recomputation()
@@ -79,6 +77,12 @@ class Ledger:
         self.state: dict[Names, CheckpointId] = {}
         self.judged: frozenset[Names] = frozenset()
         self.ambient = AmbientState(table, lambda: self.timeline.session)
+
+    @cached_property
+    def _detector(self) -> Detector:
+        from kishu_kernel.detect.detector import Detector
+
+        return Detector(self._table, partial(BoundClasses, self._table), self._names.modules)
 
     @property
     def timeline(self) -> Timeline:
@@ -135,9 +139,11 @@ class Ledger:
 
         What the code may free is not kept alive any longer.
         """
-        self._detector.release_sequences(access)
         timeline = self._lazy_timeline.opened
-        if timeline is None or not timeline.store.in_flight():
+        if timeline is None:  # nothing is known yet
+            return
+        self._detector.release_sequences(access)
+        if not timeline.store.in_flight():
             return
         touched = None if access.dynamic else self._detector.names_reached(access)
         timeline.store.wait_until_read(lambda names: touched is None or not touched.isdisjoint(names))
@@ -161,6 +167,8 @@ class Ledger:
         Raises:
             StoreError: the store takes nothing. Nothing is remembered then.
         """
+        from kishu_kernel.session.records import version_records
+
         delta = judgement.delta
         encoded = [self._encoded(change, judgement, variables) for change in delta.changes]
         told = self._names.modules.told(delta, variables)
@@ -219,6 +227,8 @@ class Ledger:
 
     def _blank(self, run: CellRun, id: CheckpointId, **found: Any) -> Checkpoint:
         timeline = self.timeline
+        from kishu_kernel.session.records import checkpoint_of
+
         return checkpoint_of(run, id, timeline.head, timeline.session, **found)
 
     def _may_have_touched(self, access: Access) -> tuple[str, ...]:
@@ -319,6 +329,8 @@ class Ledger:
             return
         encoded = [self._encoded(change, judgement, variables) for change in delta.changes]
         payloads = [each for each in encoded if isinstance(each, Payload)]
+        from kishu_kernel.session.records import extended_checkpoint, version_records
+
         records = version_records(judgement, encoded, variables, checkpoint.code, self._table)
         told = self._names.modules.told(delta, variables)
         extended = extended_checkpoint(checkpoint, told, records, payloads)
@@ -395,6 +407,8 @@ class Ledger:
 
     def known_of_loaded(self, restored: RestoredObjects, reuse: CheckoutReuse) -> dict[Names, KnownCovariable]:
         """What will be known of these versions when the session has them. Changes nothing."""
+        from kishu_kernel.session.records import known_after_loads
+
         variables = self._names.variables()
         return known_after_loads(restored, self.timeline.lookup, self._table, variables, reuse.loaded_in)
 

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
+from typing import TYPE_CHECKING
 
 from kishu_kernel.ambient.values import Known
-from kishu_kernel.detect.knowledge import KnowledgeSnapshot
 from kishu_kernel.model import NO_DIGEST, Checkpoint, CheckpointId, Names, State, VersionRecord
 from kishu_kernel.model.dataclass import dataclass, replace
+
+if TYPE_CHECKING:
+    from kishu_kernel.detect.knowledge import KnowledgeSnapshot
 
 LOST_AT_MOST = 1000
 """So many cells whose checkpoints were lost are remembered; a disk can be full for a long time."""
