@@ -44,7 +44,8 @@ class Holdings:
         rows: of each row the digest of its body, and the segment that has it.
         chunks: where each is.
         dropped: the rows that were removed to save space, and have not come back since.
-        pages: of a store, those whose rows are all here, as they are there. A push adds rows of other pages alone.
+        pages: of a store, those whose rows are all here, as they are there, or stay as they are. A push adds rows of
+            other pages alone.
     """
 
     number: int = 0
@@ -273,13 +274,21 @@ def other_history(objects: Objects) -> RemoteError:
 def digests_at(segments: Iterable[str], holdings: Holdings) -> dict[RowKey, bytes]:
     """The digests of the rows that a remote held when it consisted of these segments. Empty where that is not known."""
     found: dict[RowKey, bytes] = {}
-    known, met = set(segments), set()
-    for name, segment in holdings.segments.items():
-        for each, keys in (*segment.merged.items(), (name, segment.keys)):
-            if each in known:
-                found.update(keys)
-                met.add(each)
-    return found if met == known else {}
+    for keys in keys_at(segments, holdings):
+        found.update(keys)
+    return found
+
+
+def keys_at(segments: Iterable[str], holdings: Holdings) -> list[Mapping[RowKey, bytes]]:
+    """As `digests_at`, of each segment: what a later one says of a row holds. O(segments)."""
+    known = set(segments)
+    found = [
+        (each, keys)
+        for name, segment in holdings.segments.items()
+        for each, keys in (*segment.merged.items(), (name, segment.keys))
+        if each in known
+    ]
+    return [keys for _, keys in found] if {each for each, _ in found} == known else []
 
 
 def still_named(segments: Iterable[str], holdings: Holdings) -> tuple[str, ...]:

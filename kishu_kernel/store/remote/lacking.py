@@ -6,6 +6,7 @@ Law: what changed in the remote meanwhile is not written over, nor is a record o
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from kishu_kernel.store.format.seals import HISTORY_KEY, seal_key
 from kishu_kernel.store.format.signatures import IDENTITY_PREFIX
 from kishu_kernel.store.format.validation import cycles, validated_checkpoint, validated_ref
 from kishu_kernel.store.remote import layout
-from kishu_kernel.store.remote.holdings import Holdings, digests_at
+from kishu_kernel.store.remote.holdings import Holdings, keys_at
 from kishu_kernel.store.remote.layout import RowKey
 from kishu_kernel.store.remote.link import Link
 from kishu_kernel.store.remote.names import Refs, own_refs
@@ -74,8 +75,8 @@ def what_is_lacking(
                     refs[name] = id
         refs = own_refs(refs, link.received)
         names = {**names_there(holdings), **refs}
-        left_out = holdings.dropped - _needed_rows(txn, store.tables, names, needed) if holdings.dropped else set()
-        rows = _rows(store, txn, link, holdings, left_out, holdings.pages if again else None)
+        needed_rows = cache(partial(_needed_rows, txn, store.tables, names, needed))
+        rows = _rows(store, txn, link, holdings, needed_rows, holdings.pages if again else None)
         digests = {bytes(digest) for each in _checked(txn, store.tables, rows, holdings).values() for digest in each}
         missing = sorted(digest for digest in digests if digest not in holdings.chunks)
         chunks = {digest: len(find_chunk(txn, store.tables, digest)[1]) for digest in missing}
@@ -108,12 +109,12 @@ def _rows(
     txn: Transaction[memoryview],
     link: Link,
     holdings: Holdings,
-    left_out: Collection[RowKey],
+    needed: Callable[[], Collection[RowKey]],
     pages: KnownPages | None,
 ) -> dict[RowKey, int]:
     """The rows that the remote does not have, or has as they were here before they changed. Of each the bytes."""
     rows: dict[RowKey, int] = {}
-    base: Mapping[RowKey, bytes] | None = None
+    base = keys_at(link.segments, holdings)
     look = PagesLook(store, txn, pages)
     for table in layout.TABLES:
         differing = []
@@ -123,15 +124,13 @@ def _rows(
             there, _ = holdings.rows.get((table, key), (None, ""))
             if there is not None and (table == "meta" or layout.body_digest(table, bytes(value)) == there):
                 continue
-            differing.append(key)  # also of what is sent now: it may be sent as it is by then, and it may not arrive
-            if there is None and (table, key) in left_out:
+            if there is not None and table == "checkpoints" and _stores_less(key, bytes(value), holdings):
                 continue
-            if there is not None:
-                base = digests_at(link.segments, holdings) if base is None else base
-                if there != base.get((table, key)):
-                    continue
-                if table == "checkpoints" and _stores_less(key, bytes(value), holdings):
-                    continue
+            differing.append(key)  # also of what is sent now: it may be sent as it is by then, and it may not arrive
+            if there is None and (table, key) in holdings.dropped and (table, key) not in needed():
+                continue
+            if there not in (None, next((keys[table, key] for keys in reversed(base) if (table, key) in keys), None)):
+                continue
             rows[table, key] = len(value)
         look.settle(table, differing)
     return rows
@@ -193,5 +192,5 @@ def _stores_less(key: bytes, value: bytes, holdings: Holdings) -> bool:
         checkpoint = validated_checkpoint(key, schema.without_signature(value))
     except StoreError:  # it is told with all else that would be sent
         return False
-    rows = {("versions", schema.key_in_checkpoint(each.names, key)) for each in checkpoint.versions if not each.stored}
-    return not rows.isdisjoint(holdings.rows) or not rows.isdisjoint(holdings.dropped)
+    rows = [("versions", schema.key_in_checkpoint(each.names, key)) for each in checkpoint.versions if not each.stored]
+    return any(row in holdings.rows or row in holdings.dropped for row in rows)

@@ -196,6 +196,10 @@ def test_it_reads_few_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     push(here, remote, known=known)
     push(here, remote, known=known)
     assert len(read) > 1000
+    store = LmdbStore(here)
+    store.collect([Version(("x",), checkpoint_id(number)) for number in range(1, 150)], reason="it was dropped")
+    store.close()
+    assert push(here, remote, known=known) == Pushed()
     add(here, 200, data=b"200")
     read.clear()
     assert push(here, remote, known=known).checkpoints == 1
