@@ -118,7 +118,7 @@ class Fingerprinter:
         return found if token is None else replace(found, token=token)
 
     def _walk(self, obj: Any) -> tuple[Fingerprint, bool]:
-        """The fingerprint, and whether a reduction hid something."""
+        """The fingerprint, and whether a reduction hid something, or told nothing but where an object is."""
         from kishu_kernel.detect.walk.dispatch import ObjectWalk
 
         walk = ObjectWalk(self._shared)
@@ -128,7 +128,7 @@ class Fingerprinter:
                 self._shared, bound=None, apart={}, hubs={}, bound_bytes={}, whole={}
             )
             found = ObjectWalk(self._without_bound).run(obj)
-        return found, bool(walk.hidden)
+        return found, bool(walk.hidden) or walk.reducer.told_place
 
 
 def digest_of_few(obj: Any, table: ReductionTable) -> Digest | None:

@@ -38,7 +38,7 @@ from kishu_kernel.objects.classes import (
     module_name,
 )
 from kishu_kernel.objects.lasting_answers import state_of_ways
-from kishu_kernel.objects.library_globals import version_of_class_globals
+from kishu_kernel.objects.library_globals import Version, version_of_class_globals
 from kishu_kernel.objects.moment import Unchanged, is_registered
 from kishu_kernel.objects.questions import (
     class_reduction_of,
@@ -77,7 +77,7 @@ class _Known:
     kinds: list[weakref.ref[type]]
     references: list[tuple[weakref.ref[Any], bytes | None]]
     tokens: list[tuple[weakref.ref[type], bytes | None]]
-    libraries: list[tuple[weakref.ref[type], tuple[int, ...]]]
+    libraries: list[tuple[weakref.ref[type], Version]]
     modules: list[tuple[weakref.ref[types.ModuleType], str]]
     made: list[weakref.ref[type]]
     places: list[tuple[weakref.ref[Any], tuple[int, ...]]]
@@ -176,7 +176,7 @@ class KnownAgain:
         """The fingerprint that a walk finds, to be known again.
 
         Args:
-            walk: tells it, and whether a reduction hid something.
+            walk: tells it, and whether a reduction hid something, or told nothing but where an object is.
         """
         if type(obj) is types.ModuleType:
             found, _ = walk(obj)
@@ -211,7 +211,7 @@ class KnownAgain:
         links, (classes, kinds, functions, made_in_c, modules) = sealed
         tokens = list[tuple[weakref.ref[type], bytes | None]]()
         references = list[tuple[weakref.ref[Any], bytes | None]]()
-        libraries = list[tuple[weakref.ref[type], tuple[int, ...]]]()
+        libraries = list[tuple[weakref.ref[type], Version]]()
         made = list[weakref.ref[type]]()
         places = list[tuple[weakref.ref[Any], tuple[int, ...]]]()
         for kind in (*kinds, *made_in_c):

@@ -104,7 +104,7 @@ int
 visit_function(Loop *loop, PyObject *obj)
 {
     int plain = loop->walk != NULL && PyFunction_GET_GLOBALS(obj) == loop->namespace && loop->census == Py_None &&
-                PyTuple_GET_SIZE(loop->makers) >= 2 && !PyDict_GET_SIZE(loop->by_place) && !PyDict_GET_SIZE(loop->private);
+                PyTuple_GET_SIZE(loop->makers) >= 2 && !PyDict_GET_SIZE(loop->private);
     PyObject *children = plain ? taken_apart(loop, obj) : NULL;
     if (children == NULL) {
         if (PyErr_Occurred() && PyErr_ExceptionMatches(PyExc_KeyboardInterrupt)) {

@@ -13,8 +13,10 @@ from typing import Any
 import cloudpickle.cloudpickle as _cloud
 
 from kishu_kernel.objects.classes import (
+    MADE_AT_RUN_TIME,
     contents_of,
     derives,
+    flags_of,
     is_genuine,
     is_notebooks,
     module_name,
@@ -22,7 +24,7 @@ from kishu_kernel.objects.classes import (
     seen_attributes,
 )
 from kishu_kernel.objects.library import Reduction
-from kishu_kernel.objects.own_modules import held_since_import, tracked_modules
+from kishu_kernel.objects.own_modules import is_tracked
 from kishu_kernel.objects.rebuild.code import EMPTY_CELL, make_class, set_class_state, set_enum_state
 from kishu_kernel.objects.rebuild.instances import bind_method
 
@@ -32,9 +34,12 @@ SKELETONS = (_cloud._make_skeleton_class, _cloud._make_skeleton_enum, make_class
 
 def goes_by_name(cls: type) -> bool:
     """Whether a class is for certain one that goes by its name: a library's module has it under that. A quick look."""
-    if type(cls) is not type or tracked_modules or held_since_import or _cloud._PICKLE_BY_VALUE_MODULES:
+    if type(cls) is not type or _cloud._PICKLE_BY_VALUE_MODULES:
         return False
-    return module_name(cls) not in ("", "builtins", "__main__", "__mp_main__") and is_genuine(cls)
+    home = module_name(cls)
+    if home == "builtins" and flags_of(cls) & MADE_AT_RUN_TIME:  # by somebody who has put it there
+        return False
+    return home not in ("", "__main__", "__mp_main__") and not is_tracked(home) and is_genuine(cls)
 
 
 def reduction_of_class(cls: type, pickler: Any, memos: Collection[str]) -> Reduction:

@@ -69,7 +69,7 @@ def derives(kind: type, base: type) -> bool:
 
 def is_notebooks(kind: type) -> bool:
     """The class was made by the notebook. Runs no code of a metaclass."""
-    return module_name(kind) == "__main__" and bool(flags_of(kind) & _HEAP_TYPE)
+    return module_name(kind) == "__main__" and bool(flags_of(kind) & MADE_AT_RUN_TIME)
 
 
 def is_users_own(kind: type) -> bool:
@@ -77,7 +77,7 @@ def is_users_own(kind: type) -> bool:
 
     Such a module lies beside the notebook, or on a path that was added since the kernel began.
     """
-    if not flags_of(kind) & _HEAP_TYPE:
+    if not flags_of(kind) & MADE_AT_RUN_TIME:
         return False
     module = module_name(kind)
     return module == "__main__" or is_users_module(module.partition(".")[0])
@@ -212,7 +212,7 @@ def is_its_attributes(kind: type) -> bool:
 
 def made_in_c_of(kind: type) -> type:
     """The class made in C that it derives from: what that keeps stands at the beginning of instances."""
-    return next(base for base in mro_of(kind) if not flags_of(base) & _HEAP_TYPE)
+    return next(base for base in mro_of(kind) if not flags_of(base) & MADE_AT_RUN_TIME)
 
 
 def has_usual_ways(kind: type, base: type = object) -> bool:
@@ -272,7 +272,7 @@ PLACES = (types.GetSetDescriptorType, types.MemberDescriptorType)
 
 _contents_of_module: Any = vars(types.ModuleType)["__dict__"].__get__
 
-_HEAP_TYPE = 1 << 9
+MADE_AT_RUN_TIME = 1 << 9
 """A flag of types that are not part of Python's own, or of a library's, compiled code."""
 _dict_offset = type.__dict__["__dictoffset__"].__get__
 _weak_offset = type.__dict__["__weakrefoffset__"].__get__

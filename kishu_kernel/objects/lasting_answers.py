@@ -24,7 +24,7 @@ from cloudpickle.cloudpickle import _PICKLE_BY_VALUE_MODULES
 from kishu_kernel.objects.classes import derives, is_users_own, mro_of
 from kishu_kernel.objects.library_globals import version_of_class_globals
 from kishu_kernel.objects.moment import Moment
-from kishu_kernel.objects.own_modules import held_since_import, tracked_modules
+from kishu_kernel.objects.own_modules import held_since_import, now_tracked
 from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.objects.registry import registry
 from kishu_kernel.process.code_origins import is_users_module
@@ -85,12 +85,16 @@ class LastingAnswers:
 def state_of_ways(table: ReductionTable) -> object:
     """What else it goes by how objects come apart: another one whenever that is another. None: nothing lasts."""
     registry.with_current_objects()  # what was imported by now is known
-    if tracked_modules or held_since_import or _PICKLE_BY_VALUE_MODULES:
+    held = dict_version(held_since_import) if held_since_import else None
+    if _PICKLE_BY_VALUE_MODULES or held == 0:
         return None
     ways = tuple(map(dict_version, (copyreg.dispatch_table, *Pickler.dispatch_table.maps[:1])))
     metaclasses = version_of_class_globals(abc.ABCMeta), version_of_class_globals(enum.EnumMeta)
     known = all(ways) and all(metaclasses)
-    return (registry.generation, len(table.refused), abc.get_cache_token(), ways, metaclasses) if known else None
+    modules = now_tracked(), held
+    return (
+        (registry.generation, len(table.refused), abc.get_cache_token(), ways, metaclasses, modules) if known else None
+    )
 
 
 def _may_last(obj: Any) -> bool:

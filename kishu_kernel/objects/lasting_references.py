@@ -15,7 +15,7 @@ from typing import Any
 import cloudpickle.cloudpickle as _cloud
 
 from kishu_kernel.objects.classes import derives, has_pythons_metaclass, module_contents, module_name, qualified_name
-from kishu_kernel.objects.own_modules import held_since_import, tracked_modules
+from kishu_kernel.objects.own_modules import now_tracked, tracked_modules
 from kishu_kernel.objects.registry import registry
 
 
@@ -24,15 +24,16 @@ class LastingReferences:
 
     def __init__(self) -> None:
         self._known: weakref.WeakKeyDictionary[Any, tuple[str, str, bytes]] = weakref.WeakKeyDictionary()
-        self._generation = registry.generation
+        self._generation, self._tracked = registry.generation, now_tracked()
 
     def get(self, obj: Any) -> bytes | None:
         """What stands for a function of Python, or for a class; None where that is to be found out."""
         if not _may_last(obj):
             return None
-        if self._generation != registry.generation:  # another library is known, which may say something of it
+        # Another library is known, which may say something of it, or it is of another module of the user's.
+        if self._generation != registry.generation or self._tracked != tracked_modules:
             self._known.clear()
-            self._generation = registry.generation
+            self._generation, self._tracked = registry.generation, now_tracked()
         module, name, reference = self._known.get(obj, _NOTHING)
         return reference if reference and _place_of(obj) == (module, name) and _has(module, name, obj) else None
 
@@ -48,8 +49,8 @@ _NOTHING = "", "", b""
 
 
 def _may_last(obj: Any) -> bool:
-    if tracked_modules or held_since_import or _cloud._PICKLE_BY_VALUE_MODULES:
-        return False  # it may go by another place, or by what it is
+    if _cloud._PICKLE_BY_VALUE_MODULES:
+        return False  # it may go by what it is
     return type(obj) is types.FunctionType or (derives(type(obj), type) and has_pythons_metaclass(obj))
 
 

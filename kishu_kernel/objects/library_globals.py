@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from kishu_kernel.objects.classes import contents_of, module_contents, module_name, mro_of
-from kishu_kernel.objects.own_modules import is_of_tracked, tracked_modules
+from kishu_kernel.objects.own_modules import is_of_tracked, now_tracked, tracked_modules
 from kishu_kernel.process.native import WALKER, dict_version, type_version
 
 _BY_REFERENCE = (
@@ -25,6 +25,10 @@ _BY_REFERENCE = (
     float,
     type(None),
 )
+
+
+Version = tuple[object, ...]
+"""What a class of a library is: another one when that may be another."""
 
 
 class ModuleAttribute:
@@ -160,20 +164,20 @@ def _globals_of_class(kind: type, module: str, known: dict[object, set[int]]) ->
     return found
 
 
-def version_of_class_globals(kind: type) -> tuple[int, ...] | None:
+def version_of_class_globals(kind: type) -> Version | None:
     """Another one whenever the class, what it derives from or its module was changed. None: that is not known."""
     name = module_name(kind)
     if name in _NO_LIBRARY:
         return ()
     module = sys.modules.get(name)
-    if tracked_modules or type(module) is not types.ModuleType:
+    if name in tracked_modules or type(module) is not types.ModuleType:
         return None
     version = type_version(kind), dict_version(vars(module)), id(module)
-    return version if all(version) else None
+    return ((*version, now_tracked()) if tracked_modules else version) if all(version) else None
 
 
 _NO_LIBRARY = frozenset({"", "builtins", "__main__"})
-_of_classes: weakref.WeakKeyDictionary[type, tuple[tuple[int, ...] | None, list[set[int]]]]
+_of_classes: weakref.WeakKeyDictionary[type, tuple[Version | None, list[set[int]]]]
 _of_classes = weakref.WeakKeyDictionary()
 
 

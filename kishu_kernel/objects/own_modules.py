@@ -39,6 +39,8 @@ tracked_modules: set[str] = set()
 held_since_import: dict[int, tuple[str, str]] = {}
 """Ids of what these modules hold since they were imported -> module, and name in it."""
 
+_NONE: frozenset[str] = frozenset()
+
 _NO_DATA = (
     *(types.FunctionType, classmethod, staticmethod, property, functools.cached_property, functools.partialmethod),
     *(types.MemberDescriptorType, types.GetSetDescriptorType, types.BuiltinFunctionType, types.WrapperDescriptorType),
@@ -88,6 +90,11 @@ def forget_held(module: str) -> dict[int, tuple[str, str]]:
 def is_tracked(name: object) -> bool:
     """Whether the data of the module of this name are part of the session's state."""
     return bool(tracked_modules) and type(name) is str and name in tracked_modules
+
+
+def now_tracked() -> frozenset[str]:
+    """The names of such modules, to be compared with later ones."""
+    return frozenset(tracked_modules) if tracked_modules else _NONE
 
 
 def is_of_tracked(kind: type) -> bool:

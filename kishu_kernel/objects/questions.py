@@ -20,7 +20,7 @@ from kishu_kernel.objects.classes import (
 )
 from kishu_kernel.objects.libraries.standard.values import VALUE_TYPES
 from kishu_kernel.objects.library import HeldOutsideError, Library, Reduction, WithMemo, callables_at
-from kishu_kernel.objects.library_globals import globals_of_class, ids_of_held, version_of_class_globals
+from kishu_kernel.objects.library_globals import Version, globals_of_class, ids_of_held, version_of_class_globals
 from kishu_kernel.objects.registry import Entry, UnknownError, registry
 
 # -- what sharing an object means ----------------------------------------------------------------------
@@ -60,7 +60,7 @@ def library_globals_of(kind: type, known: dict[object, set[int]]) -> list[set[in
     return found
 
 
-def version_of_globals(kind: type) -> tuple[int, ...] | None:
+def version_of_globals(kind: type) -> Version | None:
     """Another one whenever `library_globals_of` may give others. None: that is not known."""
     if any(type(library).statics is not Library.statics for library in registry.of(kind)):
         return None

@@ -100,6 +100,7 @@ class Reducer:
     Attributes:
         namespace: the live namespace of the notebook.
         by_place: what one of the user's modules holds since it was imported.
+        told_place: something of that went by its place, which may be another's later.
         shells: ids of the cells of closures that were met.
         private: what belongs to an object whose library says that sharing need not survive storing, by its id.
     """
@@ -117,6 +118,7 @@ class Reducer:
         self._places, self._plain, self._hiding = moment.places, moment.plain, moment.hiding
         self._classes, self._copying = moment.classes, moment.copying
         self._hidden_links, self.shells, self.by_place = hidden_links, set[int](), held_since_import
+        self.told_place = False
         self._memo: dict[Hashable, Any] = {} if before is None else before._memo
         self.private: dict[int, tuple[Any, Library]] = {}  # what is held is kept: some of it is made on access
 
@@ -127,6 +129,7 @@ class Reducer:
     def reduce(self, obj: Any) -> Reduction:
         """The reduction that replaces `obj.__reduce_ex__`, or NotImplemented. See `reducer_override`."""
         if held_since_import and id(obj) in held_since_import and self._goes_by_place(obj):
+            self.told_place = True
             return module_attribute, place_since_import(obj)
         return self._by_kind(obj)
 

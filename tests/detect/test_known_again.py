@@ -16,6 +16,7 @@ from kishu_kernel.detect.fingerprint import Fingerprinter, combined_digest
 from kishu_kernel.detect.known_again import KnownAgain
 from kishu_kernel.detect.walk.result import Fingerprint
 from kishu_kernel.objects.codec.bound_classes import BoundClasses
+from kishu_kernel.objects.own_modules import held_since_import, tracked_modules
 from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.process.native import WALKER, shape_of
 
@@ -337,7 +338,7 @@ class Judge:
 def told(prints: dict[str, Fingerprint]) -> Iterator[object]:
     """All that a judgement reads of fingerprints."""
     for name, each in prints.items():
-        yield name, each.digest, each.codes, each.dynamic, each.classes, each.kinds, each.token
+        yield name, each.digest, each.codes, each.dynamic, each.modules, each.classes, each.kinds, each.token
     for pair in itertools.combinations(prints, 2):
         yield pair, combined_digest(pair, prints)
 
@@ -348,6 +349,67 @@ def test_a_change_is_seen(session: dict[str, Any], change: str) -> None:
     for _ in range(3):
         assert list(told(judge.cell())) == list(told(judge.prints(None)))
     exec(change, session)
+    for _ in range(2):
+        assert list(told(judge.cell())) == list(told(judge.prints(None)))
+
+
+OWN = """
+import collections, queue, threading
+CONF = {"a": [1]}
+class Recipe: pass
+def cook(what=CONF): return what
+def maker():
+    return lambda: CONF
+soup, made, lock, waiting = Recipe(), maker(), threading.Lock(), queue.SimpleQueue()
+def rows(): yield CONF
+stream = rows()
+"""
+OF_OWN = {
+    "data": ("more = own.CONF", "own.CONF['a'].append(2)"),
+    "an instance": ("more = [own.soup]", "own.soup.salt = 1"),
+    "a class": ("class more(own.Recipe): pass", "own.Recipe.salt = 1"),
+    "a function": ("def more(one=own.cook): return one", "own.cook = hinted"),
+    "a closure": ("more = [own.made]", "own.CONF = own.made = 1"),
+    "a lock": ("more = [own.lock, own.waiting]", "own.lock = own.waiting = 1"),
+    "a lock that is taken": ("more = [own.lock]", "own.lock.acquire()"),
+    "what gives something up": ("more = [own.stream]", "next(own.stream)"),
+    "what it holds no more": ("more = [own.lock, Cage, step]", "vars(own).clear()"),
+    "what it holds since it was loaded anew": ("more = locks, step", "hold(own)"),
+    "what is its own now": (
+        "more = [collections.OrderedDict, collections.UserList()]",
+        "tracked_modules.add('collections')",
+    ),
+    "what is its own no more": ("more = [own.Recipe, own.cook]", "tracked_modules.clear()"),
+    "nothing of it": ("more = [hall, {'a': 1}]", "hall.things.append(1)"),
+}
+
+
+@pytest.fixture
+def own(session: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """A module of the user's, which holds things of Python's own."""
+    module = type(sys)("own")
+    monkeypatch.setitem(sys.modules, "own", module)
+    exec(OWN, vars(module))
+
+    def hold(own: Any) -> None:
+        own.locks, own.step = session["locks"], session["step"]
+        held_since_import.update({id(each): ("own", name) for name, each in list(vars(own).items())})
+
+    hold(module)
+    tracked_modules.add("own")
+    session["own"] = module
+    return {"own": module, "hold": hold, "tracked_modules": tracked_modules}
+
+
+@pytest.mark.parametrize(("setup", "change"), OF_OWN.values(), ids=OF_OWN)
+def test_a_change_is_seen_beside_a_module_of_the_users(
+    session: dict[str, Any], own: dict[str, Any], setup: str, change: str
+) -> None:
+    exec(setup, session)
+    judge = Judge(session, "more", "own")
+    for _ in range(3):
+        assert list(told(judge.cell())) == list(told(judge.prints(None)))
+    exec(change, session, own)
     for _ in range(2):
         assert list(told(judge.cell())) == list(told(judge.prints(None)))
 

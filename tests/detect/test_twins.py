@@ -38,6 +38,7 @@ from kishu_kernel.detect.connections import connected_names
 from kishu_kernel.detect.fingerprint import Fingerprinter, combined_digest
 from kishu_kernel.detect.walk import twins
 from kishu_kernel.detect.walk.result import Fingerprint, TokenOf, WalkAbandoned
+from kishu_kernel.objects.own_modules import held_since_import, tracked_modules
 from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.process.native import peek
 from tests.support.soak import often
@@ -563,11 +564,19 @@ made = Made()
 """
 
 
+@pytest.mark.parametrize("held", [False, True], ids=["", "held by a module of the user's"])
 @pytest.mark.parametrize("code", [FUNCTIONS, BOUND], ids=["functions", "classes that variables are bound to"])
-def test_functions_and_classes_are_the_same_however_many_have_met_them(classes: dict[str, Any], code: str) -> None:
+def test_functions_and_classes_are_the_same_however_many_have_met_them(
+    classes: dict[str, Any], code: str, held: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = set(classes)
     exec(code, classes)
     own = {name: classes[name] for name in classes.keys() - before if not isinstance(classes[name], types.ModuleType)}
+    if held:
+        monkeypatch.setitem(sys.modules, "mine", types.ModuleType("mine"))
+        vars(sys.modules["mine"]).update(own)
+        tracked_modules.add("mine")
+        held_since_import.update({id(obj): ("mine", name) for name, obj in own.items()})
     try:
         for objects in (own, dict(reversed(own.items())), {"all": list(own.values()), **own}):
             native, pure = by_both(objects, classes)

@@ -14,6 +14,7 @@ import pytest
 
 from kishu_kernel.detect.fingerprint import Fingerprinter, combined_digest
 from kishu_kernel.objects.lasting_answers import LastingAnswers
+from kishu_kernel.objects.own_modules import held_since_import, tracked_modules
 from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.objects.whole_classes import WholeClasses
 from kishu_kernel.process.native import WALKER
@@ -66,6 +67,9 @@ sys.modules["lib"] = type(sys)("lib")
 copyreg.pickle(Box, lambda obj: (Box, ()))
 copyreg.pickle(Slim, lambda obj: (Slim, ()))
 Sized.register(Box)
+tracked_modules.add("lib")
+tracked_modules.add("elsewhere")
+held_since_import[id(Box)] = "mine", "Box"
 """
 
 
@@ -102,9 +106,21 @@ def test_after_a_change_all_is_asked_anew(library: types.ModuleType, values: dic
     table = ReductionTable({})
     answers = LastingAnswers(table)
     for code in ("", "", change, ""):
-        exec(code, {"copyreg": copyreg, "sys": sys, "lib": library, **vars(library), **values})
+        exec(code, {**globals(), "lib": library, **vars(library), **values})
         with answers.at_one_moment():
             assert told(table, values) == told(ReductionTable({}), values)
+
+
+@pytest.mark.parametrize("change", CHANGES.strip().splitlines())
+def test_it_is_so_beside_modules_of_the_users(
+    library: types.ModuleType, values: dict[str, Any], change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = types.ModuleType("own")
+    own.Box, own.handle = library.Box, iter([])  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "own", own)
+    tracked_modules.add("own")
+    held_since_import.update({id(own.Box): ("own", "Box"), id(own.handle): ("own", "handle")})  # type: ignore[attr-defined]
+    test_after_a_change_all_is_asked_anew(library, values, change)
 
 
 @pytest.mark.skipif(not VERSIONS, reason="nothing lasts there")

@@ -124,7 +124,7 @@ class ObjectWalk(Walk):
             known = (handler, *self.statics[kind])
             if asked:
                 return known
-            then = None if held_since_import else version_of_globals(kind)
+            then = version_of_globals(kind)
             if not held_since_import:
                 table.lasting.put(kind, (then, known))
         if then is not None:

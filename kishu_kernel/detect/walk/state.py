@@ -327,7 +327,7 @@ class Walk:
         if known is not None:
             return self._join(known)
         taken = self.walk_without_links(obj)
-        if not shared.hubs:  # what is met by way of one depends on where the walk is
+        if not (shared.hubs or self.reducer.told_place):  # what is met by way of a hub depends on where the walk is
             shared.apart[id(obj)] = obj, taken
         return taken
 
@@ -340,7 +340,9 @@ class Walk:
     def _walk_apart(self, obj: Any, in_setup: bool) -> Fingerprint:
         walk = type(self)(self.shared)
         walk.in_setup = in_setup
-        return self._join(walk.run(obj))
+        taken = walk.run(obj)
+        self.reducer.told_place |= walk.reducer.told_place
+        return self._join(taken)
 
     def _join(self, taken: Fingerprint) -> Fingerprint:
         self.kept.append(taken)  # memory that was hashed must not be used anew while its hash is remembered
