@@ -16,7 +16,6 @@ from kishu_kernel.ambient.provider import import_all, imported_since, lacking_pa
 from kishu_kernel.ambient.values import AmbientRecord, Known, Move, Values
 from kishu_kernel.ambient.watched_reads import WatchedReads
 from kishu_kernel.detect.access import text_access
-from kishu_kernel.detect.fingerprint import Fingerprinter
 from kishu_kernel.errors import CheckoutError, LoadError, ReplayError
 from kishu_kernel.history.graph import SEVERED, UNTRUSTED, Lookup, ambient_at, ancestry, severed_at
 from kishu_kernel.model import Access, Checkpoint, CheckpointId, Lost, Payload, SessionId, Version
@@ -389,6 +388,8 @@ class AmbientState:
         return {name: self._blob(name, value) for name, value in values.items()}
 
     def _object_stream(self, obj: Any) -> bytes:
+        from kishu_kernel.detect.fingerprint import Fingerprinter
+
         if Fingerprinter(self._table).take(obj).opaque:  # to take it apart may run code of the user's
             return b""
         try:
@@ -417,8 +418,7 @@ class AmbientState:
 
         if not checkpoint.trusted:
             raise LoadError(UNTRUSTED)
-        blob = (checkpoint.ambient if blobs is None else blobs)[name]
-        if not blob:
+        if not (blob := (checkpoint.ambient if blobs is None else blobs)[name]):
             severed = checkpoint.severed is not None
             raise LoadError(SEVERED.format(checkpoint.id) if severed else "it could not be stored")
         value = decode(_Blob((name,), blob), self._table.namespace)[name]

@@ -14,9 +14,6 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from kishu_kernel.ambient.keeper import AmbientState
-from kishu_kernel.detect.fingerprint import digest_of
-from kishu_kernel.detect.sequence_cache import CheckoutReuse, array_lookup, kept_tuples
-from kishu_kernel.detect.walk.result import TokenOf
 from kishu_kernel.errors import StoreError
 from kishu_kernel.history.graph import state_after
 from kishu_kernel.model import NOTHING, Access, CellRun, Change, Checkpoint, CheckpointId, Delta, Plan, VersionRecord
@@ -38,6 +35,8 @@ from kishu_kernel.session.write_failures import SessionSnapshot, WriteFailures
 if TYPE_CHECKING:  # imported for the first checkpoint
     from kishu_kernel.detect.detector import Detector, Judgement
     from kishu_kernel.detect.knowledge import KnownCovariable
+    from kishu_kernel.detect.sequence_cache import CheckoutReuse
+    from kishu_kernel.detect.walk.result import TokenOf
     from kishu_kernel.session.rerun import RestoredObjects
     from kishu_kernel.session.timeline import Timeline
 
@@ -242,8 +241,9 @@ class Ledger:
         return tuple(sorted(there & {*reached, *access.names}))
 
     def _encoded(self, change: Change, judgement: Judgement, variables: Mapping[str, Any]) -> Payload | NotStored:
-        refusal = self._rules.refusal(change.names, variables) or self._distrust_of(change.names, variables)
-        if refusal:
+        from kishu_kernel.detect.sequence_cache import array_lookup, kept_tuples
+
+        if refusal := self._rules.refusal(change.names, variables) or self._distrust_of(change.names, variables):
             return NotStored(change.names, refusal, self._rules.secret_in(change.names, variables) is not None)
         known, opaque = judgement.known[change.names], judgement.opaque[change.names]
         recognised, kept = array_lookup(known.sequences), kept_tuples(self._detector.sequences_of(known, change.names))
@@ -403,6 +403,8 @@ class Ledger:
 
     def sequence_reuse(self) -> CheckoutReuse:
         """The long sequences that the session holds, and a checkout need not make anew."""
+        from kishu_kernel.detect.sequence_cache import CheckoutReuse
+
         return CheckoutReuse(each for known in self._detector.snapshot().known.values() for each in known.sequences)
 
     def known_of_loaded(self, restored: RestoredObjects, reuse: CheckoutReuse) -> dict[Names, KnownCovariable]:
@@ -414,6 +416,8 @@ class Ledger:
 
     def differs(self, record: VersionRecord, objects: Mapping[str, Any]) -> bool:
         """Whether these objects have other contents than the version that was recorded."""
+        from kishu_kernel.detect.fingerprint import digest_of
+
         bound = BoundClasses(self._table, self._names.variables()).token_of
         return digest_of(objects, self._table, bound=bound) != record.digest
 

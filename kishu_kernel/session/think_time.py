@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from kishu_kernel.detect.walk.result import WalkAbandoned
 from kishu_kernel.model import Checkpoint, CheckpointId, Version
 from kishu_kernel.objects.reduction_table import ReductionTable
 from kishu_kernel.session.ledger import Ledger
@@ -133,6 +132,8 @@ class ThinkTime:
         Raises:
             Exception: a piece failed.
         """
+        from kishu_kernel.detect.walk.result import WalkAbandoned
+
         started = time.perf_counter()
         try:
             now = variables()

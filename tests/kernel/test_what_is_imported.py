@@ -49,3 +49,13 @@ def test_a_session_with_plain_values_has_half_of_us(kernel: Kernel) -> None:
     kernel.ok("class A: pass\na = A(); a.b = xs")  # all of it is there for whoever needs it
     kernel.done("undo", steps=2)
     assert kernel.value("x, xs[1]") == (4, (2, "b"))
+
+
+BEHIND_THE_REPLY = {"session.timeline", "store.lmdb_store", "detect.detector", "session.records", "session.audit"}
+
+
+def test_the_first_cell_waits_for_nothing_that_a_checkpoint_needs(kernel: Kernel) -> None:
+    found = {name.removeprefix("kishu_kernel.") for name in kernel.ok("import sys; print(*sys.modules)").stdout.split()}
+    assert BEHIND_THE_REPLY.isdisjoint(found)
+    then = {name.removeprefix("kishu_kernel.") for name in kernel.ok("print(*sys.modules)").stdout.split()}
+    assert then >= BEHIND_THE_REPLY
