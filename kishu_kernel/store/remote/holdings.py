@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from itertools import repeat
 from typing import NamedTuple
 
 from kishu_kernel.errors import NotThereError, RemoteError
@@ -65,8 +66,7 @@ class Holdings:
             self.rows.pop(key, None)
         self.dropped |= segment.dropped
         self.dropped -= segment.keys.keys()
-        for key, digest in segment.keys.items():
-            self.rows[key] = digest, name
+        self.rows.update(zip(segment.keys, zip(segment.keys.values(), repeat(name)), strict=True))
         for pack, chunks in segment.packs.items():
             for table, digest, start, length in chunks:
                 self.chunks[digest] = Place(pack, table, start, length)

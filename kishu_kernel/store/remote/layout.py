@@ -71,6 +71,10 @@ _NAME = re.compile(r"writes/[0-9a-f]{32}/[0-9a-f]{64}")
 _LENGTH = struct.Struct("<I")
 _BODY_DIGEST = 16
 _MOST = 2 * MAX_CHUNK_SIZE
+_FAR = 1 << 62
+_ONE_TABLE = {table: table for table in TABLES}
+_ONE_CHUNK_TABLE = {table: table for table in schema.CHUNK_TABLES}
+"""One string of each name, however often it is read; there are as many rows as values."""
 
 
 def batches(items: Iterable[tuple[Result, int]]) -> Iterator[list[Result]]:
@@ -308,19 +312,8 @@ def decode_segment(data: bytes) -> Segment:
                 "install a newer kishu-kernel"
             )
         merged = {_object(name): _keys(keys) for name, keys in found.get("merged", ())}
-        packs = {
-            _object(name): tuple(
-                (
-                    _of(table, schema.CHUNK_TABLES),
-                    bytes.fromhex(digest),
-                    _count(start),
-                    _count(length, 2 * MAX_CHUNK_SIZE),
-                )
-                for table, digest, start, length in chunks
-            )
-            for name, chunks in found["packs"]
-        }
-        dropped = frozenset((_of(table, TABLES), bytes.fromhex(key)) for table, key in found.get("dropped", ()))
+        packs = {_object(name): _chunks(chunks) for name, chunks in found["packs"]}
+        dropped = frozenset((_ONE_TABLE[table], bytes.fromhex(key)) for table, key in found.get("dropped", ()))
         return Segment(_object(found["rows"]), _keys(found["keys"]), packs, merged, dropped)
 
     return _decoded("a segment", read)
@@ -377,7 +370,16 @@ def _decoded(what: str, read: Callable[[], Result]) -> Result:
 
 
 def _keys(found: Any) -> dict[RowKey, bytes]:
-    return {(_of(table, TABLES), bytes.fromhex(key)): bytes.fromhex(body) for table, key, body in found}
+    return {(_ONE_TABLE[table], bytes.fromhex(key)): bytes.fromhex(body) for table, key, body in found}
+
+
+def _chunks(found: Any) -> Packed:
+    chunks = []
+    for table, digest, start, length in found:
+        if type(start) is not int or type(length) is not int or not (0 <= start <= _FAR and 0 <= length <= _MOST):
+            raise ValueError(f"{start!r} to {length!r} is no place")
+        chunks.append((_ONE_CHUNK_TABLE[table], bytes.fromhex(digest), start, length))
+    return tuple(chunks)
 
 
 def _hex(value: Any) -> str:
@@ -392,13 +394,7 @@ def _object(value: Any) -> str:
     return str(value)
 
 
-def _of(value: Any, known: Iterable[str]) -> str:
-    if value not in known:
-        raise ValueError(f"{value!r} is no table")
-    return str(value)
-
-
-def _count(value: Any, most: int = 1 << 62) -> int:
+def _count(value: Any, most: int = _FAR) -> int:
     if type(value) is not int or not 0 <= value <= most:
         raise ValueError(f"{value!r} is no number of bytes")
     return value
