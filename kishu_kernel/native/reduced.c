@@ -133,11 +133,24 @@ is_usable(Loop *loop, PyObject *children, int told)
     return set_state(children, told == VALUE || told == VALUE_BY_TABLE) < 0 ? -1 : 1;
 }
 
+/* Whether a module of the user's has held it since it was imported, so that it may go by its place: 1, 0, or -1 for an error. */
+static int
+may_go_by_place(Loop *loop, PyObject *obj)
+{
+    PyObject *key = PyDict_GET_SIZE(loop->by_place) ? PyLong_FromVoidPtr(obj) : NULL;
+    int found = key == NULL ? (PyErr_Occurred() ? -1 : 0) : PyDict_Contains(loop->by_place, key);
+    Py_XDECREF(key);
+    return found;
+}
+
 int
 visit_told(Loop *loop, PyObject *obj, Kind *kind)
 {
-    int told = kind->told, by_table = told >= BY_TABLE;
+    int told = kind->told, by_table = told >= BY_TABLE, held = may_go_by_place(loop, obj);
     Buffer *out = &loop->parts->buffer;
+    if (held) {
+        return held < 0 || number_it(loop, obj) < 0 ? -1 : ask_handler(loop, kind->handler, obj);
+    }
     int alone = !by_table ? 1 : PyTuple_GET_SIZE(loop->makers) != MAKERS ? 0 : is_alone(obj, kind->kind);
     PyObject *children = alone > 0 ? taken_apart(loop, obj, by_table, kind->rule) : NULL;
     int unlinked = alone > 0 && is_usable(loop, children, told) > 0 ? is_unlinked(loop, obj, children, told) : -1;

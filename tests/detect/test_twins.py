@@ -26,9 +26,10 @@ import sys
 import threading
 import types
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+import pandas
 import pytest
 import xxhash
 from hypothesis import given, settings
@@ -309,9 +310,32 @@ MESSAGE = email.message.Message()
     ],
     ids=range(17),
 )
-def test_both_find_the_same(obj: Any) -> None:
+def test_both_find_the_same(obj: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     native, pure = by_both({"a": obj, "b": [obj], "c": (obj, 1)}, {})
     assert native == pure
+    hold([obj, *(obj if type(obj) is list else ())], monkeypatch)
+    native, pure = by_both({"a": obj, "b": [obj], "c": (obj, 1)}, {})
+    assert native == pure
+
+
+def hold(objects: Iterable[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module of the user's has held these since its import: what cannot be taken apart goes by its place there."""
+    module = types.ModuleType("mine")
+    monkeypatch.setitem(sys.modules, "mine", module)
+    vars(module).update((f"n{number}", obj) for number, obj in enumerate(objects))
+    tracked_modules.add("mine")
+    held_since_import.update({id(obj): ("mine", name) for name, obj in vars(module).items()})
+
+
+def test_what_goes_by_its_place_does_so_whoever_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    frame, when = pandas.DataFrame({"a": [1, 2], "b": ["x", "y"]}), datetime.datetime(2020, 1, 1)
+    monkeypatch.setattr(pandas.DataFrame, "__reduce_ex__", lambda self, protocol: 1 / 0, raising=False)
+    objects = {"frame": [frame], "lock": [threading.Lock(), when], "view": [memoryview(b"a")], "handle": [sys.stdout]}
+    apart, _ = by_both(objects, {})
+    hold([frame, when, *(each[0] for each in objects.values())], monkeypatch)
+    native, pure = by_both(objects, {})
+    assert native == pure
+    assert native != apart
 
 
 LAST: list[Any] = ["é", "\ud800", "\0", "a\0b", 5, 2.5, True, None, b"b", 1j, 1 << 70, 10**5000, [], ..., "x" * 300_000]
@@ -573,10 +597,7 @@ def test_functions_and_classes_are_the_same_however_many_have_met_them(
     exec(code, classes)
     own = {name: classes[name] for name in classes.keys() - before if not isinstance(classes[name], types.ModuleType)}
     if held:
-        monkeypatch.setitem(sys.modules, "mine", types.ModuleType("mine"))
-        vars(sys.modules["mine"]).update(own)
-        tracked_modules.add("mine")
-        held_since_import.update({id(obj): ("mine", name) for name, obj in own.items()})
+        hold(own.values(), monkeypatch)
     try:
         for objects in (own, dict(reversed(own.items())), {"all": list(own.values()), **own}):
             native, pure = by_both(objects, classes)

@@ -52,7 +52,6 @@ from kishu_kernel.detect.walk.state import Handler, Shared, Walk
 from kishu_kernel.objects.arrays import array_type, is_array_type, is_dtype_type, is_scalar_type
 from kishu_kernel.objects.classes import derives, module_name, qualified_name
 from kishu_kernel.objects.library_globals import version_of_class_globals
-from kishu_kernel.objects.own_modules import held_since_import
 from kishu_kernel.objects.questions import (
     exposed_memory_of,
     is_called_anew,
@@ -115,7 +114,7 @@ class ObjectWalk(Walk):
         """Who walks instances, and behind that what their library holds."""
         table = self.shared.table
         entry_of(table, kind)  # forgets what lasts no longer
-        then, known = (None if held_since_import else table.lasting.get(kind)) or (None, None)
+        then, known = table.lasting.get(kind) or (None, None)
         if known is None or then is None or then != version_of_class_globals(kind):
             if kind not in self.statics:
                 self.statics[kind] = library_globals_of(kind, self.shared.held_by_libraries)
@@ -125,8 +124,7 @@ class ObjectWalk(Walk):
             if asked:
                 return known
             then = version_of_globals(kind)
-            if not held_since_import:
-                table.lasting.put(kind, (then, known))
+            table.lasting.put(kind, (then, known))
         if then is not None:
             self.shared.moment.walkers[kind] = known
         self.shared.resolved[kind] = known

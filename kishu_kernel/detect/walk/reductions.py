@@ -31,7 +31,7 @@ from kishu_kernel.objects.classes import (
     shows_its_attributes,
 )
 from kishu_kernel.objects.libraries.standard.values import VALUE_TYPES
-from kishu_kernel.objects.own_modules import held_since_import, is_tracked
+from kishu_kernel.objects.own_modules import is_tracked
 from kishu_kernel.objects.questions import (
     code_only_state_of,
     has_code_only_state,
@@ -249,7 +249,6 @@ def is_told(walk: Walk, kind: type) -> bool:
         and not hides(walk.shared.table, kind)
         and bool(made_in_c or has_usual_ways(kind))
         and _known(walk, kind) in (((False, False), (True, False)) if made_in_c else ((False, False),))
-        and not held_since_import
     )
 
 
@@ -276,7 +275,6 @@ def is_reduced(walk: Walk, kind: type) -> bool:
         and type(kind) is type
         and kind is not types.MethodType  # the loop knows more of these
         and not (is_users_own(kind) or is_dynamic(kind) or hides(walk.shared.table, kind))
-        and not held_since_import
     )
 
 

@@ -23,7 +23,7 @@ from kishu_kernel.objects.classes import active_metaclasses_exist, has_active_me
 from kishu_kernel.objects.hidden_links import hidden_among, ids_of, leads_to
 from kishu_kernel.objects.moment import Moment
 from kishu_kernel.objects.native_rules import Rule, rule_of
-from kishu_kernel.objects.own_modules import held_since_import, is_tracked
+from kishu_kernel.objects.own_modules import is_tracked
 from kishu_kernel.objects.questions import is_hub
 from kishu_kernel.objects.reducers import Reducer
 from kishu_kernel.objects.reduction_table import ReductionTable
@@ -397,7 +397,7 @@ class Walk:
 
     def rule_of(self, kind: type) -> Rule | None:
         """By which the native module takes instances apart that go by the table."""
-        return None if held_since_import else rule_of(self.reducer.entry(kind), kind)
+        return rule_of(self.reducer.entry(kind), kind)
 
     def token_of(self, cls: type) -> bytes | None:
         """The token of a class that a variable is bound to, if that is not where this walk began."""
