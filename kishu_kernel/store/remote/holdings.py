@@ -30,6 +30,10 @@ LANES = 8
 """Small objects that are read or put at once."""
 
 
+HALF_GROWN = -1
+"""In place of a head's number, while it grows: whom an interrupt leaves with such, reads it anew."""
+
+
 class GoneError(RemoteError):
     """Something that a head names is not there: a newer head may do without it."""
 
@@ -45,7 +49,7 @@ class Holdings:
         rows: of each row the digest of its body, and the segment that has it.
         chunks: where each is.
         dropped: the rows that were removed to save space, and have not come back since.
-        pages: of a store, those whose rows are all here, as they are there, or stay as they are. A push adds rows of
+        pages: of a store, those whose rows are all here, as they are there, or stay as they are. It grows by rows of
             other pages alone.
     """
 
@@ -71,8 +75,19 @@ class Holdings:
             for table, digest, start, length in chunks:
                 self.chunks[digest] = Place(pack, table, start, length)
 
+    def is_begin_of(self, segments: Mapping[str, Segment]) -> bool:
+        """Whether it grows into these by rows that nobody has yet: what is known of others stays so."""
+        fresh = [segment for name, segment in segments.items() if name not in self.segments]
+        return (
+            self.number != HALF_GROWN
+            and [*segments][: len(self.segments)] == [*self.segments]
+            and not any(segment.dropped for segment in fresh)
+            and not any(key in self.rows or key in self.dropped for segment in fresh for key in segment.keys)
+        )
+
     def grow(self, number: int, head: Head, vouch: Vouch, held: Held) -> None:
         """A push has ended: it holds what that has added, too. In place; O(what is new, or was merged)."""
+        self.number = HALF_GROWN
         fresh = {name: segment for name, segment in held.segments.items() if name not in self.segments}
         self.segments = {name: segment for name, segment in self.segments.items() if name in held.segments}
         for name, segment in fresh.items():
@@ -158,11 +173,11 @@ def _read_holdings(objects: Objects, link: Link | None, before: Holdings | None,
             "sent or taken. Who made it can make a key (`jupyter kishu keys`) and push again, or you `trust --key` him"
         )
     manifest = layout.decode_manifest(_read(objects, head.manifest))
-    found = Holdings(number, head, vouch, manifest)
     known = before.segments if before else {}
     read = _read_each(objects, [name for name in manifest.segments if name not in known])
-    for name in manifest.segments:
-        found.add(name, known.get(name) or layout.decode_segment(read.pop(name)))
+    segments = {name: known.get(name) or layout.decode_segment(read.pop(name)) for name in manifest.segments}
+    found = before if before is not None and before.is_begin_of(segments) else Holdings()
+    found.grow(number, head, vouch, Held(manifest, segments))
     return found
 
 

@@ -203,9 +203,7 @@ class _Push:
             number = holdings.number + 1
             head = sealed(number, Head(link.history or secrets.token_hex(16), link.pending, sent.name))
             if created_head(self._objects, number, head):
-                self._known = None  # nobody else shall have it half grown
                 holdings.grow(number, head, judged(self._objects.url, number, head), sent.held)
-                self._known = holdings
                 self._end(link, holdings, head, sent.added)
                 tables = [table for table, _ in plan.rows]
                 return Pushed(tables.count("checkpoints"), tables.count("versions"), len(plan.chunks), self._sent)

@@ -13,7 +13,8 @@ from kishu_kernel.store import LmdbStore
 from kishu_kernel.store.remote import layout, merging
 from kishu_kernel.store.remote.clone import clone
 from kishu_kernel.store.remote.collect import collect
-from kishu_kernel.store.remote.holdings import KnownHoldings, digests_at, read_holdings
+from kishu_kernel.store.remote.holdings import Holdings, KnownHoldings, digests_at, read_holdings
+from kishu_kernel.store.remote.layout import Segment
 from kishu_kernel.store.remote.link import remote_of
 from kishu_kernel.store.remote.objects import Objects, connect
 from kishu_kernel.store.remote.pull import pull
@@ -94,6 +95,50 @@ def test_what_is_known_of_a_remote_grows_into_what_it_holds(tmp_path: Path) -> N
     add(here, 24, parent=22)
     push(here, remote, known=known)
     assert known.last == read_holdings(remote, None)
+
+
+def test_what_is_known_grows_by_what_others_have_added(tmp_path: Path) -> None:
+    here, there, remote, known = tmp_path / "here", tmp_path / "there", memory_remote(), KnownHoldings()
+    add(here, 1)
+    push(here, remote, known=known)
+    first = known.last
+    clone(remote, there)
+    add(there, 2, branch="other")
+    push(there, remote)
+    add(here, 3, parent=1)
+    push(here, remote, known=known)
+    assert known.last == read_holdings(remote, None)
+    assert known.last is first
+    store = LmdbStore(there)
+    store.amend(replace(store.checkpoint(checkpoint_id(1)), message="theirs"), {})
+    store.close()
+    push(there, remote)
+    assert push(here, remote, known=known) == Pushed()
+    assert known.last == read_holdings(remote, None)
+    assert known.last is not first  # what was found out of rows that were there does not hold any more
+
+
+def test_who_was_interrupted_as_he_learned_reads_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here, remote, known = tmp_path / "here", memory_remote(), KnownHoldings()
+    add(here, 1)
+    push(here, remote, known=known)
+    for number in range(2, 12):
+        add(here, number)
+        with monkeypatch.context() as interrupt:
+            interrupt.setattr(Holdings, "add", half_added)
+            with pytest.raises(KeyboardInterrupt):
+                push(here, remote, known=known)
+        push(here, remote, known=known)
+        assert known.last == read_holdings(remote, None)
+        assert push(here, remote) == Pushed()
+    clone(remote, tmp_path / "there")
+    assert values(tmp_path / "there") == values(here)
+
+
+def half_added(self: Holdings, name: str, segment: Segment) -> None:
+    self.segments[name] = segment
+    self.chunks.clear()
+    raise KeyboardInterrupt
 
 
 def test_a_failed_push_adds_nothing_to_what_is_known(tmp_path: Path) -> None:
