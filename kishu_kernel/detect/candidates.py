@@ -13,10 +13,10 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from functools import cached_property
 from typing import Any, Protocol
 
-from kishu_kernel.detect.access import OUTPUT_NAMES
+from kishu_kernel.detect.access import OUTPUT_NAMES, code_access
 from kishu_kernel.detect.connections import connected_names
 from kishu_kernel.detect.fingerprint import Fingerprinter
-from kishu_kernel.detect.knowledge import Knowledge, KnownCovariable, deferred_access
+from kishu_kernel.detect.knowledge import Knowledge, KnownCovariable
 from kishu_kernel.detect.name_tables import bound_among, rebound
 from kishu_kernel.detect.read_only_code import READING_BUILTINS
 from kishu_kernel.detect.walk.result import Fingerprint
@@ -289,6 +289,7 @@ class CandidateSearch:
         everything = self._everything if everything is None else everything
         found: set[str] = set()
         seen: set[Access] = set()
+        seen_codes: set[int] = set()  # most variables lead to the same: a look at what it may touch takes longer
         seen_modules: set[str] = set()
         todo = list(start)
         while todo:
@@ -307,7 +308,10 @@ class CandidateSearch:
             modules = known.modules if known else frozenset()
             if known and known.requires:
                 todo.extend(self._holders_of(known.requires))
-            deferred |= deferred_access(prints)
+            codes = {id(code): code for taken in prints for code in taken.codes if id(code) not in seen_codes}
+            if codes:
+                seen_codes.update(codes)
+                deferred.update(map(code_access, codes.values()))
             for taken in prints:
                 dynamic = dynamic or taken.dynamic
                 todo.extend(self._holders_of(taken.classes))

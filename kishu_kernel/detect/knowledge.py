@@ -91,7 +91,8 @@ def known_covariable(
 
 def deferred_access(prints: Iterable[Fingerprint]) -> frozenset[Access]:
     """What the notebook functions that these fingerprints have met may touch when they run."""
-    return frozenset(code_access(code) for each in prints for code in each.codes)
+    codes = {id(code): code for each in prints for code in each.codes}
+    return frozenset(map(code_access, codes.values()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ Neighbours: `checkout` takes; `history.plan` says what is loaded and re-run for 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from difflib import get_close_matches
 from keyword import iskeyword
 from typing import Any
 
@@ -80,6 +79,8 @@ def _check_new_names(selection: Selection, there: Collection[str]) -> None:
 
 
 def _offered(name: str, names: Collection[str]) -> str:
+    from difflib import get_close_matches
+
     if close := get_close_matches(name, names, 1):
         return f"did you mean {close[0]!r}?"
     listed = sorted(names)[:MOST_NAMES]
