@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from lmdb import Transaction
 from kishu_kernel.store.disk import environment_pool, known_pages
 from kishu_kernel.store.disk.environment import Environment
 from kishu_kernel.store.disk.known_pages import KnownPages, PagesLook
+from kishu_kernel.store.disk.meta_pages import META_SIZE
 
 TABLES = ("checkpoints", "versions", "outputs")
 Rows = dict[tuple[str, bytes], bytes]
@@ -150,3 +152,30 @@ def test_in_a_transaction_that_others_have_overtaken_all_rows_are_read(store: En
         read = {key: bytes(value) for key, value in PagesLook(store, txn, known).rows("versions")}
     assert read == {key: value for (_, key), value in rows.items()}
     assert differing(store, known, rows)[0] == {("outputs", b"x"): b"3", ("versions", b"0000"): b"3"}
+
+
+@pytest.mark.skipif(not known_pages.USABLE, reason="pages cannot be read here")
+def test_a_meta_page_that_is_written_as_it_is_read_leads_to_nothing_that_is_known(
+    store: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has the number of one transaction then, and leads to the pages of another."""
+    known, row = KnownPages(), ("versions", b"x")
+    write(store, {row: b"1"})
+    read_data = store.read_data
+    with store.reading() as txn:
+        size = txn.stat(store.tables["meta"])["psize"]
+        place = txn.id() % 2 * size
+        for value in (b"2", b"3"):
+            write(store, {row: value})
+        torn = bytearray(read_data(place, size))
+        end = META_SIZE - 8
+        assert torn[end:META_SIZE] == (txn.id() + 2).to_bytes(8, sys.byteorder)
+        torn[end:META_SIZE] = txn.id().to_bytes(8, sys.byteorder)
+        answers = {place: bytes(torn)}
+        with monkeypatch.context() as once:
+            once.setattr(store, "read_data", lambda at, length: answers.pop(at, None) or read_data(at, length))
+            look = PagesLook(store, txn, known)
+            assert [bytes(value) for _, value in look.rows("versions")] == [b"1"]
+        look.settle("versions", [])  # as of who has "1" elsewhere
+    assert not answers
+    assert differing(store, known, {row: b"1"})[0] == {row: b"3"}

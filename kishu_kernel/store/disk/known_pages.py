@@ -83,6 +83,7 @@ class PagesLook:
         self._page_size: int = txn.stat(store.tables["meta"])["psize"]
         self._leaves: dict[str, _Leaves] = {}
         self._long: dict[str, dict[bytes, bytes]] = {}
+        self._meta = 0, b""
         self._trees: Mapping[str, Tree] | None = None
         if USABLE and known is not None:
             self._trees = self._found_trees()
@@ -162,8 +163,10 @@ class PagesLook:
 
     def _main(self) -> Tree:
         for number in (0, 1):
-            meta = meta_pages.parse_meta(self._read(number), number, self._page_size)
+            data = self._read(number)
+            meta = meta_pages.parse_meta(data, number, self._page_size)
             if meta is not None and meta.transaction == self._txn.id():
+                self._meta = number, data
                 return meta.main
         raise Damage("has gone on")  # others have committed twice meanwhile
 
@@ -179,6 +182,9 @@ class PagesLook:
             return None
         try:
             leaves = self._walked(self._trees[table])
+            number, meta = self._meta
+            if self._read(number) != meta:  # somebody was writing it as it was read: it may have led to newer pages
+                raise Damage("has gone on")
         except (Damage, OSError, struct.error, KeyError):
             return None
         said = self._txn.stat(self._store.tables[table])
