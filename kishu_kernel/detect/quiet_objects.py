@@ -12,7 +12,7 @@ from typing import Any
 
 from kishu_kernel.detect.atoms import ATOMS
 from kishu_kernel.objects.arrays import array_type
-from kishu_kernel.objects.classes import contents_of, is_one_of, module_contents, module_name, mro_of
+from kishu_kernel.objects.classes import begins, contents_of, is_one_of, module_contents, module_name, mro_of
 
 QUIET_PACKAGES = frozenset(
     {
@@ -85,7 +85,7 @@ def _in_class(cls: type) -> Iterator[Any]:
     for base in mro_of(cls):
         if module_name(base) == "__main__":
             for name, each in list(contents_of(base).items()):
-                if not name.startswith("__") or type(each) in (types.FunctionType, staticmethod, classmethod):
+                if not begins(name, "__") or type(each) in (types.FunctionType, staticmethod, classmethod):
                     yield each
 
 

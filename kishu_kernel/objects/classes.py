@@ -67,6 +67,16 @@ def derives(kind: type, base: type) -> bool:
     return type.__subclasscheck__(base, kind)
 
 
+def begins(name: object, *starts: str) -> bool:
+    """It is a text that begins so: namespaces may have keys that are none."""
+    return derives(type(name), str) and str.startswith(name, starts)  # type: ignore[arg-type]
+
+
+def is_of_a_person(name: object) -> bool:
+    """A key of the notebook's namespace is a name, and none of the shell's own."""
+    return derives(type(name), str) and not begins(name, "_")
+
+
 def is_notebooks(kind: type) -> bool:
     """The class was made by the notebook. Runs no code of a metaclass."""
     return module_name(kind) == "__main__" and bool(flags_of(kind) & MADE_AT_RUN_TIME)

@@ -18,7 +18,7 @@ from collections.abc import Collection, Iterator
 from operator import methodcaller
 from typing import Any
 
-from kishu_kernel.objects.classes import contents_of, derives, is_atom, module_name, mro_of, seen_attributes
+from kishu_kernel.objects.classes import begins, contents_of, derives, is_atom, module_name, mro_of, seen_attributes
 from kishu_kernel.objects.library import Reduce, Reduction
 from kishu_kernel.objects.moment import is_registered
 from kishu_kernel.objects.rebuild.instances import set_state_and_attributes
@@ -87,7 +87,7 @@ class _Names:
         """
         if name in self._own:
             return True
-        code = self._code if derives(type(name), str) and str.startswith(name, "_") else ()
+        code = self._code if begins(name, "_") else ()
         for place in range(self._read, len(code)):
             words = [word for word in _words(code[place]) if word[:1] == "_"]
             self._own.update(words)

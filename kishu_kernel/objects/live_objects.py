@@ -30,7 +30,7 @@ from contextlib import suppress
 from operator import attrgetter
 from typing import Any
 
-from kishu_kernel.objects.classes import is_atom, is_users_own, module_name, qualified_name
+from kishu_kernel.objects.classes import is_atom, is_of_a_person, is_users_own, module_name, qualified_name
 
 Reference = tuple[Any, ...]
 _Key = tuple[str, int]
@@ -170,7 +170,7 @@ class LiveObjects:
         known = self._of(obj)
         if not known.variable or self._namespace.get(known.variable) is not obj:
             # The shell's own names are no variables: they come and go.
-            held = (each for each, value in list(self._namespace.items()) if value is obj and not each.startswith("_"))
+            held = (each for each, value in list(self._namespace.items()) if value is obj and is_of_a_person(each))
             known.variable = next(held, "")
         return known.variable
 
@@ -360,3 +360,9 @@ def _global(module: str, name: str) -> Any:
 
 live_objects = LiveObjects()
 """Of this process."""
+
+
+def is_shared_variable(name: Any, value: Any) -> bool:
+    """It is a variable of the user's, which can change, and which does not go by a name of its own."""
+    own = is_atom(value) or issubclass(type(value), type | types.ModuleType | types.FunctionType)
+    return not own and is_of_a_person(name)

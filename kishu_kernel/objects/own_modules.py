@@ -19,6 +19,7 @@ from typing import Any
 
 from kishu_kernel.model.dataclass import dataclass
 from kishu_kernel.objects.classes import (
+    begins,
     contents_of,
     derives,
     has_active_metaclass,
@@ -374,10 +375,10 @@ def set_contents(module: types.ModuleType, wanted: Mapping[str, Any]) -> None:
 def set_class_contents(cls: type, wanted: Mapping[str, Any]) -> None:
     """Makes this all that a class holds, but for what Python puts there."""
     held = contents_of(cls)
-    for name in [each for each in held if each not in wanted and not each.startswith(("__", "_abc_"))]:
+    for name in [each for each in held if each not in wanted and not begins(each, "__", "_abc_")]:
         set_data(cls, name, ABSENT)
     for name, value in wanted.items():
-        if not name.startswith(("__", "_abc_")) and held.get(name, ABSENT) is not value:
+        if not begins(name, "__", "_abc_") and held.get(name, ABSENT) is not value:
             set_data(cls, name, value)
 
 

@@ -25,8 +25,15 @@ from typing import Any
 from kishu_kernel.model.dataclass import dataclass
 from kishu_kernel.objects.ambient_settings import lacking_references
 from kishu_kernel.objects.ambient_state import Provider, all_places
-from kishu_kernel.objects.classes import attributes, contents_of, derives, has_active_metaclass, is_atom, is_users_own
-from kishu_kernel.objects.live_objects import live_objects
+from kishu_kernel.objects.classes import (
+    attributes,
+    contents_of,
+    derives,
+    has_active_metaclass,
+    is_atom,
+    is_users_own,
+)
+from kishu_kernel.objects.live_objects import is_shared_variable, live_objects
 from kishu_kernel.objects.places import Place
 from kishu_kernel.process.code_origins import is_users_module
 
@@ -415,7 +422,7 @@ def _shared_with(obj: Any) -> tuple[str, ...]:
     notes = live_objects.notes(obj)
     if _SHARING not in notes:
         variables = {
-            id(value): name for name, value in list(live_objects.variables().items()) if _is_shared(name, value)
+            id(value): name for name, value in list(live_objects.variables().items()) if is_shared_variable(name, value)
         }
         found: set[str] = set()
         todo, seen = [(each, 1) for each in _held_by(obj, type(obj))], {id(obj)}
@@ -431,12 +438,6 @@ def _shared_with(obj: Any) -> tuple[str, ...]:
         notes[_SHARING] = tuple(sorted(found))
     shared: tuple[str, ...] = notes[_SHARING]
     return shared
-
-
-def _is_shared(name: str, value: Any) -> bool:
-    """It is a variable of the user's, which can change, and which does not go by a name of its own."""
-    own = is_atom(value) or issubclass(type(value), type | types.ModuleType | types.FunctionType)
-    return not own and not name.startswith("_")
 
 
 def _can_be_key(key: Any) -> bool:

@@ -27,7 +27,7 @@ from kishu_kernel.detect.access import code_access
 from kishu_kernel.history.graph import ancestry
 from kishu_kernel.model import Checkpoint, CheckpointId
 from kishu_kernel.model.pattern import pattern
-from kishu_kernel.objects.classes import contents_of, is_notebooks, qualified_name
+from kishu_kernel.objects.classes import contents_of, is_notebooks, is_of_a_person, qualified_name
 from kishu_kernel.objects.live_objects import live_objects
 from kishu_kernel.objects.outside_holders import MOST_OBJECTS, Heap, drop_what_variables_explain, outside_holders
 from kishu_kernel.objects.reduction_table import ReductionTable
@@ -233,7 +233,7 @@ class RegistrationSearch:
 
     def _name(self, obj: Any) -> str:
         for name, value in list(self._namespace.items()):
-            if value is obj and not name.startswith("_"):
+            if value is obj and is_of_a_person(name):
                 return name
         if type(obj) is types.FunctionType:
             return "a function" if obj.__name__ == "<lambda>" else obj.__name__

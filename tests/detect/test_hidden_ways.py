@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
 from tests.support.harness import Notebook
@@ -10,6 +12,15 @@ pytestmark = pytest.mark.usefixtures("both_twins")
 
 CASES = {
     "a name that is no string": (["x = 1", "globals()[5] = 1", "x = 2"], "x == 1"),
+    "names that are no strings, of what libraries hold": (
+        [
+            "import logging, matplotlib; matplotlib.use('agg'); from matplotlib import pyplot as plt; plt.close('all')",
+            "x = plt.figure(); globals()[5] = x; globals()[6] = logging.NullHandler(); y = logging.NullHandler()",
+            "logging.getLogger('odd').addHandler(globals()[6]); C = type('C', (), {7: 8, 'z': 1})",
+            "C.z = 2; plt.figure(); logging.getLogger('odd').addHandler(y)",
+        ],
+        "C.z == 1 and plt.get_fignums() == [1] and globals()[5] is x and y not in logging.getLogger('odd').handlers",
+    ),
     "a name of a subclass of str": (
         ["import numpy as np", "for n in np.array(['aa', 'bb']): globals()[n] = [1]", "aa.append(2)"],
         "aa == [1]",
@@ -87,6 +98,7 @@ def test_undo_reaches_it(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
     notebook.session.undo()
     assert eval(expected, notebook.live) is True
     assert notebook.warnings == []
+    logging.getLogger("odd").handlers.clear()
 
 
 def test_an_undo_opens_no_figure(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from kishu_kernel.objects.ambient_settings import Setting, Settings, lacking_references
 from kishu_kernel.objects.ambient_state import Provider, differs
 from kishu_kernel.objects.arrays import array_type
-from kishu_kernel.objects.classes import derives, seen_attributes
+from kishu_kernel.objects.classes import derives, is_of_a_person, seen_attributes
 from kishu_kernel.objects.libraries.matplotlib_inline import formats, is_inline, set_formats
 from kishu_kernel.objects.library import Library, Reduction
 from kishu_kernel.objects.library_globals import ModuleAttribute
@@ -229,7 +229,7 @@ class _Figures(Provider):
         for name, value in list(live_objects.variables().items()):
             if not moved:
                 return
-            if name.startswith("_"):
+            if not is_of_a_person(name):
                 continue
             for at_most, each in enumerate(_figures_in(value)):
                 if id(each) in moved:

@@ -18,7 +18,7 @@ from weakref import WeakValueDictionary
 
 from kishu_kernel.objects.ambient_settings import lacking_references
 from kishu_kernel.objects.ambient_state import Provider
-from kishu_kernel.objects.classes import is_users_own, module_name
+from kishu_kernel.objects.classes import is_of_a_person, is_users_own, module_name
 from kishu_kernel.objects.libraries.standard.log_handlers import (
     all_resolved,
     handlers_in,
@@ -188,7 +188,7 @@ class _Tree(Provider):
         held = [each for each in found.values() if is_own(each) or not live_objects.variable(each)]
         others = {**self._recorded, **{id(each): each for each in live_handlers()}}
         if not found.keys() >= others.keys() - set(self._theirs):
-            variables = [value for name, value in list(live_objects.variables().items()) if not name.startswith("_")]
+            variables = [value for name, value in list(live_objects.variables().items()) if is_of_a_person(name)]
             more = with_reached(each for value in variables for each in handlers_in(value))
             held += [each for key, each in more.items() if key not in found and is_own(each)]
         held = [each for each in held if not self._is_theirs(each)]
