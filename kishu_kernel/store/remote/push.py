@@ -88,9 +88,12 @@ def push(
 ) -> Pushed:
     """Push what a store holds to its remote. O(records) to compare, and O(bytes that the remote lacks).
 
+    With what an earlier call has learnt, rows are compared that have changed since, and O(pages of keys) looked at.
+
     Args:
         objects: the remote; it becomes the store's, if it has none.
-        known: what an earlier call has learnt of this remote, which saves reading it again. It learns, too.
+        known: what an earlier call has learnt of this remote, which saves reading it again. It learns, too; only one of
+            several at once has what was known.
         lanes: packs that are sent at once, each of which is twice in memory.
         recipients: who shall be able to read it: as of `recipients.secured`.
         needed: as of `lacking.what_is_lacking`.
