@@ -16,10 +16,10 @@ CASES = {
         [
             "import logging, matplotlib; matplotlib.use('agg'); from matplotlib import pyplot as plt; plt.close('all')",
             "x = plt.figure(); globals()[5] = x; globals()[6] = logging.NullHandler(); y = logging.NullHandler()",
-            "logging.getLogger('odd').addHandler(globals()[6]); C = type('C', (), {7: 8, 'z': 1})",
-            "C.z = 2; plt.figure(); logging.getLogger('odd').addHandler(y)",
+            "logging.getLogger('odd').addHandler(globals()[6])",
+            "plt.figure(); logging.getLogger('odd').addHandler(y)",
         ],
-        "C.z == 1 and plt.get_fignums() == [1] and globals()[5] is x and y not in logging.getLogger('odd').handlers",
+        "plt.get_fignums() == [1] and globals()[5] is x and y not in logging.getLogger('odd').handlers",
     ),
     "a name of a subclass of str": (
         ["import numpy as np", "for n in np.array(['aa', 'bb']): globals()[n] = [1]", "aa.append(2)"],
