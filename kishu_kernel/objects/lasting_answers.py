@@ -30,7 +30,7 @@ from kishu_kernel.objects.registry import registry
 from kishu_kernel.process.code_origins import is_users_module
 from kishu_kernel.process.native import WALKER, dict_version
 
-_TABLES = ("entries", "places", "plain", "hiding", "whole", "values", "hubs", "walkers", "references")
+_TABLES = ("entries", "places", "plain", "hiding", "whole", "values", "hubs", "ways", "walkers", "references")
 """Those of a moment's answers that go by a class or a function, and by nothing else."""
 
 _OFTEN = 64

@@ -33,6 +33,7 @@ class Moment:
         whole: whether instances come back whole (`whole_classes`).
         values: whether instances are values, and whether they are dynamic.
         hubs: whether instances are hubs.
+        ways: how the native module answers a pickler for instances (`codec.usual_instances`).
         walkers: who walks instances (`detect.walk.dispatch`), where that goes by nothing but the type.
         references: what stands for a class or a function that goes by reference, and is of no module of the user's.
         state: what else all this goes by (`lasting_answers.state_of_ways`).
@@ -48,6 +49,7 @@ class Moment:
     whole: dict[type, bool] = field(default_factory=dict)
     values: dict[type, tuple[bool, bool]] = field(default_factory=dict)
     hubs: dict[type, bool] = field(default_factory=dict)
+    ways: dict[type, int] = field(default_factory=dict)
     walkers: dict[type, tuple[Any, ...]] = field(default_factory=dict)
     references: dict[Any, bytes] = field(default_factory=dict)
     state: object = None

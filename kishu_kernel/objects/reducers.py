@@ -102,6 +102,7 @@ class Reducer:
         by_place: what one of the user's modules holds since it was imported.
         told_place: something of that went by its place, which may be another's later.
         shells: ids of the cells of closures that were met.
+        ways: as of `Moment`.
         private: what belongs to an object whose library says that sharing need not survive storing, by its id.
     """
 
@@ -116,7 +117,7 @@ class Reducer:
         moment = moment or table.moment or Moment()
         self._entries: dict[type, Entry | None] = moment.entries
         self._places, self._plain, self._hiding = moment.places, moment.plain, moment.hiding
-        self._classes, self._copying = moment.classes, moment.copying
+        self._classes, self._copying, self.ways = moment.classes, moment.copying, moment.ways
         self._hidden_links, self.shells, self.by_place = hidden_links, set[int](), held_since_import
         self.told_place = False
         self._memo: dict[Hashable, Any] = {} if before is None else before._memo

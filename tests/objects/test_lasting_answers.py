@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copyreg
 import gc
+import pickletools
 import sys
 import types
 import weakref
@@ -13,6 +14,8 @@ from typing import Any
 import pytest
 
 from kishu_kernel.detect.fingerprint import Fingerprinter, combined_digest
+from kishu_kernel.model import NotStored, Payload
+from kishu_kernel.objects.codec.encoding import encode
 from kishu_kernel.objects.lasting_answers import LastingAnswers
 from kishu_kernel.objects.own_modules import held_since_import, tracked_modules
 from kishu_kernel.objects.reduction_table import ReductionTable
@@ -93,12 +96,20 @@ def values(library: types.ModuleType) -> dict[str, Any]:
 
 
 def told(table: ReductionTable, values: dict[str, Any]) -> list[object]:
-    """What a judgement reads of the values."""
+    """What a judgement reads of the values, and what is stored of them."""
     prints = Fingerprinter(table)
     found = {name: prints.take(obj) for name, obj in values.items()}
     kinds = frozenset().union(*(each.kinds for each in found.values()))
     shared = [id(values["both"][0]) in each.links for each in found.values()]
-    return [combined_digest(found, found), shared, WholeClasses(table).doubtful(kinds)]
+    stored = [_stored(encode((name,), values, table)) for name in values]
+    return [combined_digest(found, found), shared, WholeClasses(table).doubtful(kinds), stored]
+
+
+def _stored(found: Payload | NotStored) -> object:
+    """Without what differs from time to time: cloudpickle gives classes numbers that it draws."""
+    if isinstance(found, NotStored):
+        return found
+    return [each.name for each, _, _ in pickletools.genops(found.stream)], found.left_out
 
 
 @pytest.mark.parametrize("change", CHANGES.strip().splitlines())

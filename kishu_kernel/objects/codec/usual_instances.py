@@ -96,14 +96,22 @@ def natively(reducer: Reducer, override: Override, noted: Noted, met: set[int]) 
     if WALKER is None:
         return override
 
+    known = reducer.ways
+
     def way_of(kind: type) -> int | Rule:
         met.add(id(kind))
+        way = known.get(kind)
+        if way is None:
+            way = known[kind] = lasting_way_of(kind)
+        return (rule_of(reducer.entry(kind), kind) if way == _LIBRARY else None) or way
+
+    def lasting_way_of(kind: type) -> int:
         entry = reducer.entry(kind)  # forgets what lasts no longer
         way: int | None = reducer.table.ways.get(kind)
         if way is None:
             way = found_way_of(kind, entry)
             reducer.table.ways.put(kind, way)
-        return (rule_of(entry, kind) if way == _LIBRARY else None) or way
+        return way
 
     def found_way_of(kind: type, entry: Any) -> int:
         if kind is types.MethodType:
