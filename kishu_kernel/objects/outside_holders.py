@@ -123,13 +123,15 @@ def _reached(
 
 def _led_to(objects: list[Any], namespace: dict[str, Any]) -> list[Any]:
     """All that these refer to, once for each reference; but for the module of a closure that a library has made."""
-    closures = [each for each in objects if type(each) is types.FunctionType and each.__globals__ is not namespace]
+    closures: list[Any] = [  # not all type stubs know what a function's `__builtins__` are
+        each for each in objects if type(each) is types.FunctionType and each.__globals__ is not namespace
+    ]
     if not closures:
         return gc.get_referents(*objects)
     made = set(map(id, closures))
     found = gc.get_referents(*(each for each in objects if id(each) not in made))
     for each in closures:
-        away = id(each.__globals__), id(each.__builtins__)  # type: ignore[attr-defined]  # the type stubs lack it
+        away = id(each.__globals__), id(each.__builtins__)
         found += [held for held in gc.get_referents(each) if id(held) not in away]
     return found
 
