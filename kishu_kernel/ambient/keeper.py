@@ -251,8 +251,7 @@ class AmbientState:
         now = self._outside_rerun = self._read()
         try:
             try:
-                wanted = {name: value for name, value in before.items() if not isinstance(value, LoadError)}
-                self._bring_about(wanted)
+                self._bring_about({name: each for name, each in before.items() if not isinstance(each, LoadError)})
             except CheckoutError as error:
                 raise ReplayError(f"{label}: {error}") from error
             for provider in self._present().values():
@@ -268,7 +267,8 @@ class AmbientState:
         """Puts back what `set_to_before` has set, also where an interrupt came before its block could be left."""
         if self._outside_rerun is not None:
             for provider in self._present().values():
-                provider.end_rerun()
+                with suppress(Exception):  # all the others end it, too
+                    provider.end_rerun()
             self._put_back(self._outside_rerun)
             self._outside_rerun = None
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copyreg
 import threading
+import weakref
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,7 +19,7 @@ class _Unnoted:
         self._lock = threading.Lock()
         self._depth = 0
         self._own: Any = None
-        self._known: dict[int, tuple[type, list[str]]] = {}
+        self._known: dict[int, tuple[weakref.ref[type], list[str]]] = {}
 
     def __enter__(self) -> None:
         with self._lock:
@@ -36,10 +37,10 @@ class _Unnoted:
 
     def _names(self, cls: type) -> list[str]:
         known = self._known.get(id(cls))
-        if known is None:
+        if known is None or known[0]() is not cls:
             slots: dict[str, Any] = {"__slots__": ()} if hasattr(cls, "__slots__") else {}
             stand_in = SimpleNamespace(__mro__=cls.__mro__, **slots)  # on which it is noted
-            known = self._known[id(cls)] = cls, self._own(stand_in)
+            known = self._known[id(cls)] = weakref.ref(cls), self._own(stand_in)
         return known[1]
 
 

@@ -47,8 +47,6 @@ class ThinkTime:
     def __init__(self, ledger: Ledger, table: ReductionTable, tell: Callable[[str], None], trials: bool) -> None:
         self._with_trials = trials
         self._ledger, self._table, self._tell = ledger, table, tell
-        self._has_begun = False
-        """Something is to be done, or was: its parts are made with the first of it, behind a reply."""
         self._checkpoint: CheckpointId | None = None
         """The one whose audit is not finished."""
         self._used = 0.0
@@ -58,8 +56,12 @@ class ThinkTime:
     def _loads(self) -> IsolatedLoads:
         from kishu_kernel.session.isolated_loads import IsolatedLoads
 
-        self._has_begun = True
         return IsolatedLoads(self._ledger, self._table)
+
+    @property
+    def _has_begun(self) -> bool:
+        """Something is to be done, or was: the parts are made with the first of it, behind a reply."""
+        return "_loads" in vars(self)
 
     @cached_property
     def _audit(self) -> Audit:

@@ -13,6 +13,7 @@ import pytest
 from kishu_kernel.errors import CheckoutError, LostError, UntrustedError
 from kishu_kernel.history.graph import state_at
 from kishu_kernel.model import CheckpointId, Plan, Version
+from kishu_kernel.objects.ambient_state import Provider
 from kishu_kernel.session import namespace, restore
 from kishu_kernel.session.progress import Progress, ProgressReporter
 from kishu_kernel.session.rerun import Rerun, RestoredObjects
@@ -225,3 +226,16 @@ def test_a_dry_run_loads_nothing() -> None:
     notebook.session.undo(dry_run=True)
     assert notebook.store.loaded == []
     assert notebook.reran == []
+
+
+def test_what_another_provider_raises_at_the_end_of_a_rerun_leaves_no_handler_silent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(_: Provider) -> None:
+        raise ValueError
+
+    notebook, target = travelled()
+    monkeypatch.setattr(Provider, "end_rerun", broken)
+    assert notebook.session.checkout(target).applied
+    assert notebook["c"] == [1]
+    assert not any("handle" in vars(each) for each in logging.root.handlers)
