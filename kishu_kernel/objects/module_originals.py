@@ -6,6 +6,7 @@ Neighbours: `own_modules`, which fills it; `rebuild.code`, which looks there whe
 from __future__ import annotations
 
 import types
+from collections.abc import Callable
 from typing import Any
 
 
@@ -20,3 +21,6 @@ ABSENT = _Absent()
 
 module_originals: dict[str, tuple[types.ModuleType, dict[str, Any]]] = {}
 """The user's own modules by name, and what their source put there: a cell may have put something else in its place."""
+
+held_by_functions: dict[str, Callable[[str], Any]] = {}
+"""The user's own modules by name, and what says what a function of theirs holds, as of `function_data`."""

@@ -10,16 +10,12 @@ Neighbours: `module_sources` reads the source; `session.module_data` says which 
 
 from __future__ import annotations
 
-import functools
 import sys
 import types
-from collections.abc import Iterable, Mapping
 from importlib.machinery import EXTENSION_SUFFIXES
 from typing import Any
 
-from kishu_kernel.model.dataclass import dataclass
 from kishu_kernel.objects.classes import (
-    begins,
     contents_of,
     derives,
     has_active_metaclass,
@@ -30,8 +26,8 @@ from kishu_kernel.objects.classes import (
     mro_of,
     qualified_name,
 )
-from kishu_kernel.objects.module_originals import ABSENT, module_originals
-from kishu_kernel.objects.module_sources import NO_CONSTANT, SourceFacts, source_facts
+from kishu_kernel.objects.module_originals import held_by_functions, module_originals
+from kishu_kernel.objects.module_sources import SourceFacts
 from kishu_kernel.process.code_origins import is_users_module
 
 tracked_modules: set[str] = set()
@@ -42,11 +38,8 @@ held_since_import: dict[int, tuple[str, str]] = {}
 
 _NONE: frozenset[str] = frozenset()
 
-_NO_DATA = (
-    *(types.FunctionType, classmethod, staticmethod, property, functools.cached_property, functools.partialmethod),
-    *(types.MemberDescriptorType, types.GetSetDescriptorType, types.BuiltinFunctionType, types.WrapperDescriptorType),
-)
-_BY_NAME = (types.ModuleType, types.FunctionType, types.BuiltinFunctionType, type)
+BY_NAME = (types.ModuleType, types.FunctionType, types.BuiltinFunctionType, type)
+"""Kinds of what goes by its name, in a module's source."""
 
 
 def may_be_tracked(name: str) -> bool:
@@ -71,13 +64,6 @@ def is_compiled(name: str) -> bool:
 def _file_of(name: str) -> str:
     file = module_contents(sys.modules.get(name)).get("__file__")
     return file if type(file) is str else ""
-
-
-def note_held(own: OwnModule) -> None:
-    """Notes what a module holds that was just loaded."""
-    for name, value in list(module_contents(own.module).items()):
-        if not is_atom(value) and type(name) is str:
-            held_since_import.setdefault(id(value), (own.name, name))
 
 
 def forget_held(module: str) -> dict[int, tuple[str, str]]:
@@ -109,9 +95,16 @@ def place_since_import(obj: Any) -> tuple[str, str] | None:
     What gives something up when it is asked is nowhere: another import would not give the same.
     """
     place = held_since_import.get(id(obj))
-    if place is None or module_contents(sys.modules.get(place[0])).get(place[1]) is not obj or runs_out(obj):
+    if place is None or _held_at(*place) is not obj or runs_out(obj):
         return None
     return place
+
+
+def _held_at(module: str, name: str) -> Any:
+    contents = module_contents(sys.modules.get(module))
+    if name in contents or name.isidentifier() or module not in held_by_functions:
+        return contents.get(name)
+    return held_by_functions[module](name) if module_originals[module][0] is sys.modules.get(module) else None
 
 
 def original_place(obj: Any) -> tuple[str, str] | None:
@@ -148,13 +141,13 @@ def _is_put_by_source(module: types.ModuleType, name: str, value: Any, facts: So
         return True
     came_from = facts.imports.get(name)
     if came_from is None:
-        return issubclass(type(value), types.ModuleType) and _is_part_of(module, name, value)
-    if issubclass(type(value), _BY_NAME):
-        return not _is_of_notebook(value)
+        return issubclass(type(value), types.ModuleType) and is_part_of(module, name, value)
+    if issubclass(type(value), BY_NAME):
+        return not is_of_notebook(value)
     return not came_from.startswith(".") and came_from not in tracked_modules and not may_be_tracked(came_from)
 
 
-def _is_of_notebook(value: Any) -> bool:
+def is_of_notebook(value: Any) -> bool:
     """A function or a class that a cell has made."""
     if type(value) is types.FunctionType:
         return value.__globals__.get("__name__") == "__main__"
@@ -176,213 +169,16 @@ def is_code_at_home(module: types.ModuleType, name: str, value: Any) -> bool:
     return module_name(value) == contents.get("__name__") and qualified_name(value) == name
 
 
-def _is_part_of(package: types.ModuleType, name: str, value: types.ModuleType) -> bool:
-    return bool(module_contents(value).get("__name__") == f"{module_contents(package).get('__name__')}.{name}")
-
-
-class OwnModule:
-    """One of the user's own modules: what of it is data, by names that begin with its own.
-
-    Args:
-        name: under which it is imported.
-
-    Attributes:
-        module: the module.
-        held: its part of `held_since_import`, while it is taken out of the imported modules.
-        facts: what its source says.
-    """
-
-    def __init__(self, name: str, module: types.ModuleType) -> None:
-        self.name = name
-        self.module = module
-        self.held: dict[int, tuple[str, str]] = {}
-        self.load_noted()
-
-    def load_noted(self) -> None:
-        """It was loaded, or loaded anew: what it holds is what its source put there."""
-        contents = module_contents(self.module)
-        self._spec = contents.get("__spec__")
-        self.facts = source_facts(self.module)
-        self._originals = originals_of(self.module, self.facts)
-        module_originals[self.name] = self.module, self._originals
-        self._of_classes = {
-            name: _ClassData(name, contents, cls, self.facts.classes.get(name, _NOTHING_SAID)).code()
-            for name, cls in list(contents.items())
-            if _is_class_of(self.name, name, cls)
-        }
-        self._seen: tuple[list[Any], list[int]] = ([], [])
-        self._own: list[str] = []
-        self._classes: list[_ClassData] = []
-
-    @property
-    def is_loaded_anew(self) -> bool:
-        """It was loaded again since `load_noted`."""
-        return module_contents(self.module).get("__spec__") is not self._spec
-
-    @property
-    def is_importing(self) -> bool:
-        """Its source has not run to the end."""
-        return bool(getattr(self._spec, "_initializing", False))
-
-    def data(self) -> dict[str, Any]:
-        """All of it that is data; name -> object, or what stands for one that was deleted."""
-        contents = module_contents(self.module)
-        seen = list(contents), list(map(id, contents.values()))
-        if seen != self._seen:
-            self._look(contents)
-            self._seen = seen
-        found = {f"{self.name}.{name}": contents.get(name, ABSENT) for name in self._own}
-        for each in self._classes:
-            each.add_to(found)
-        return found
-
-    def _look(self, contents: Any) -> None:
-        self._own = []
-        for name, value in list(contents.items()):
-            if type(name) is not str or (name.startswith("__") and name.endswith("__")):
-                continue
-            original = self._originals.get(name, self)
-            if original is value or is_same_constant(original, value):
-                continue
-            is_part = issubclass(type(value), types.ModuleType) and _is_part_of(self.module, name, value)
-            if is_part or is_code_at_home(self.module, name, value):  # imported again; edited and loaded again
-                self._originals[name] = value
-            else:
-                self._own.append(name)
-        self._own += self._originals.keys() - contents.keys()
-        self._classes = [
-            _ClassData(f"{self.name}.{name}", contents, cls, self.facts.classes.get(name, _NOTHING_SAID))
-            for name, cls in list(contents.items())
-            if _is_class_of(self.name, name, cls)
-        ]
-
-    def place(self, rest: str) -> tuple[Any, str] | None:
-        """What holds the data of a name, less the module's own, and under which attribute; None if nothing does."""
-        of, _, attribute = rest.rpartition(".")
-        if not of:
-            return self.module, attribute
-        cls = module_contents(self.module).get(of)
-        return (cls, attribute) if _is_class_of(self.name, of, cls) else None
-
-    def original(self, rest: str) -> Any:
-        """What the source has put there that is no data; `ABSENT` if nothing."""
-        of, _, attribute = rest.rpartition(".")
-        if not of:
-            return self._originals.get(attribute, ABSENT)
-        constant = self.facts.classes.get(of, _NOTHING_SAID).constant(attribute)
-        return self._of_classes.get(of, {}).get(attribute, ABSENT) if constant is NO_CONSTANT else constant
-
-    def classes(self) -> Iterable[type]:
-        """The classes that it defines."""
-        return [cls for name, cls in list(module_contents(self.module).items()) if _is_class_of(self.name, name, cls)]
-
-    def forget_part(self, attribute: str) -> None:
-        """A module of this package is taken out of it, or put into it."""
-        self._originals.pop(attribute, None)
-
-
-class _ClassData:
-    """The attributes of one class that are data."""
-
-    def __init__(self, name: str, home: Any, cls: type, facts: SourceFacts) -> None:
-        self._name, self._home, self._cls, self._facts = name, home, cls, facts
-        self._seen: tuple[list[str], list[int]] = ([], [])
-        self._own: list[str] = []
-
-    def add_to(self, found: dict[str, Any]) -> None:
-        """Adds them by their names."""
-        contents = contents_of(self._cls)
-        seen = list(contents), list(map(id, contents.values()))
-        if seen != self._seen:
-            self._own = [each for each, value in list(contents.items()) if self._is_data(each, value)]
-            gone = self._facts.constants.keys() - contents.keys()
-            self._own += [each for each in gone if not each.startswith("__")]
-            self._seen = seen
-        for each in self._own:
-            found[f"{self._name}.{each}"] = contents.get(each, ABSENT)
-
-    def code(self) -> dict[str, Any]:
-        """The attributes that are no data: methods, for the most part."""
-        contents = contents_of(self._cls).items()
-        return {each: value for each, value in contents if not (is_atom(value) or self._is_data(each, value))}
-
-    def _is_data(self, attribute: Any, value: Any) -> bool:
-        if type(attribute) is not str or attribute.startswith(("__", "_abc_")):
-            return False
-        kind = type(value)
-        if is_same_constant(self._facts.constant(attribute), value):
-            return False
-        if kind is types.FunctionType:  # another module's, which a decorator put there, is code as well
-            return bool(value.__globals__.get("__name__") == "__main__")
-        if issubclass(kind, _NO_DATA) or derives(kind, type):
-            return False
-        return not any("__get__" in contents_of(base) for base in mro_of(kind))
-
-
-def _is_class_of(module: str, name: Any, cls: Any) -> bool:
+def is_class_of(module: str, name: Any, cls: Any) -> bool:
     """Whether a module defines this class, whose attributes can be set one by one."""
     if not derives(type(cls), type) or module_name(cls) != module or qualified_name(cls) != name:
         return False
     return not has_active_metaclass(cls) and is_genuine(cls) and "_member_map_" not in contents_of(cls)
 
 
-@dataclass(frozen=True, slots=True)
-class ModulesSnapshot:
-    """All that own modules held at one moment.
-
-    Attributes:
-        modules: name -> the module.
-        contents: name of a module -> what it held.
-        classes: classes of theirs -> what these held.
-        aside: the modules that only other states have.
-    """
-
-    modules: Mapping[str, types.ModuleType]
-    contents: Mapping[str, Mapping[str, Any]]
-    classes: Mapping[type, Mapping[str, Any]]
-    aside: Mapping[str, types.ModuleType]
-
-
-def get_data(holder: Any, attribute: str) -> Any:
-    """What a module or a class itself holds; `ABSENT` if nothing."""
-    contents = contents_of(holder) if derives(type(holder), type) else module_contents(holder)
-    return contents.get(attribute, ABSENT)
-
-
-def set_data(holder: Any, attribute: str, value: Any) -> None:
-    """Binds an attribute of a module or a class, without any code of the module's, or of a metaclass."""
-    if derives(type(holder), type):
-        if value is not ABSENT:
-            type.__setattr__(holder, attribute, value)
-        elif attribute in contents_of(holder):
-            type.__delattr__(holder, attribute)
-        return
-    contents: Any = module_contents(holder)
-    if value is ABSENT:
-        contents.pop(attribute, None)
-    else:
-        contents[attribute] = value
-
-
-def set_contents(module: types.ModuleType, wanted: Mapping[str, Any]) -> None:
-    """Makes this all that a module holds."""
-    held: Any = module_contents(module)
-    held.update(wanted)
-    for name in [each for each in held if each not in wanted]:
-        del held[name]
-
-
-def set_class_contents(cls: type, wanted: Mapping[str, Any]) -> None:
-    """Makes this all that a class holds, but for what Python puts there."""
-    held = contents_of(cls)
-    for name in [each for each in held if each not in wanted and not begins(each, "__", "_abc_")]:
-        set_data(cls, name, ABSENT)
-    for name, value in wanted.items():
-        if not begins(name, "__", "_abc_") and held.get(name, ABSENT) is not value:
-            set_data(cls, name, value)
-
-
-_NOTHING_SAID = SourceFacts()
+def is_part_of(package: types.ModuleType, name: str, value: types.ModuleType) -> bool:
+    """Whether it is the module of a package that goes by this name there."""
+    return bool(module_contents(value).get("__name__") == f"{module_contents(package).get('__name__')}.{name}")
 
 
 def is_same_constant(one: Any, other: Any) -> bool:

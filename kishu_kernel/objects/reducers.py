@@ -60,7 +60,7 @@ from kishu_kernel.objects.function_caches import reduction_of_cached
 from kishu_kernel.objects.hidden_links import HiddenLinks, hidden_among, hidden_attributes, state_of_type
 from kishu_kernel.objects.left_out import reduction_with_left_out, ways_in_python
 from kishu_kernel.objects.library import LEFT_OUT, HeldOutsideError, Library, Reduce, Reduction, WithMemo
-from kishu_kernel.objects.library_globals import module_attribute_name, module_attribute_names
+from kishu_kernel.objects.library_globals import ModuleAttribute, module_attribute_name, module_attribute_names
 from kishu_kernel.objects.moment import Moment, is_registered
 from kishu_kernel.objects.native_rules import with_rule_of
 from kishu_kernel.objects.notebook_classes import notebook_reduction_of
@@ -129,9 +129,9 @@ class Reducer:
 
     def reduce(self, obj: Any) -> Reduction:
         """The reduction that replaces `obj.__reduce_ex__`, or NotImplemented. See `reducer_override`."""
-        if held_since_import and id(obj) in held_since_import and self._goes_by_place(obj):
+        if held_since_import and id(obj) in held_since_import and (place := self._place_of(obj)) is not None:
             self.told_place = True
-            return module_attribute, place_since_import(obj)
+            return ModuleAttribute(*place).__reduce__()
         return self._by_kind(obj)
 
     def _by_kind(self, obj: Any) -> Reduction:
@@ -142,16 +142,15 @@ class Reducer:
         known = self._entries
         return known[kind] if kind in known else known.setdefault(kind, entry_of(self.table, kind))
 
-    def _goes_by_place(self, obj: Any) -> bool:
-        """One of the user's modules holds it since it was imported, and it cannot be taken apart: a connection."""
-        if place_since_import(obj) is None:
-            return False
+    def _place_of(self, obj: Any) -> tuple[str, str] | None:
+        """Where one of the user's modules holds it since it was imported, if it cannot be taken apart: a connection."""
+        place = place_since_import(obj)
         try:
-            if self._by_kind(obj) is NotImplemented:
+            if place is not None and self._by_kind(obj) is NotImplemented:
                 self.as_pickle_does(obj)
         except Exception:
-            return True
-        return False
+            return place
+        return None
 
     def reduce_whole(self, obj: Any) -> Reduction:
         """As `reduce`, and what holds its attributes stays the same object for all that hold it.

@@ -2,6 +2,7 @@
 
     helper.cfg           what the module "helper" holds as "cfg"
     helper.Config.debug  what its class "Config" holds as "debug"
+    helper.add(acc)      what its function "add" holds as the default of "acc"
     module helper        which modules of the package "helper" are imported; a module by itself is a package of one
 
 So whatever is done with variables (detection, checkout, re-runs) is done with these. The module object stays; only what
@@ -22,23 +23,23 @@ from typing import Any
 
 from kishu_kernel.model import Delta, module_marker, package_of_marker
 from kishu_kernel.model.dataclass import replace
-from kishu_kernel.objects.classes import contents_of, module_contents
+from kishu_kernel.objects.classes import module_contents
 from kishu_kernel.objects.library_globals import ModuleAttribute
 from kishu_kernel.objects.module_originals import ABSENT
-from kishu_kernel.objects.own_modules import (
+from kishu_kernel.objects.own_module_data import (
     ModulesSnapshot,
     OwnModule,
-    forget_held,
     get_data,
+    note_held,
+    set_data,
+)
+from kishu_kernel.objects.own_modules import (
+    forget_held,
     has_compiled_parts,
     held_since_import,
     is_compiled,
     may_be_tracked,
-    note_held,
     place_since_import,
-    set_class_contents,
-    set_contents,
-    set_data,
     tracked_modules,
 )
 from kishu_kernel.objects.registry import registry
@@ -280,8 +281,10 @@ class ModuleData:
         return any(place is not None and get_data(*place) is obj for place, obj in places)
 
     def _module_of(self, name: str) -> OwnModule | None:
-        home = name.rpartition(".")[0]
-        return self._own.get(home) or self._own.get(home.rpartition(".")[0])
+        while name := name.rpartition(".")[0]:
+            if (own := self._own.get(name)) is not None:
+                return own
+        return None
 
     # -- going to another state ------------------------------------------------------------------
 
@@ -414,12 +417,7 @@ class ModuleData:
         self.look()
         if not self.any:
             return None
-        return ModulesSnapshot(
-            {name: own.module for name, own in self._own.items()},
-            {name: dict(module_contents(own.module)) for name, own in self._own.items()},
-            {cls: dict(contents_of(cls)) for own in self._own.values() for cls in own.classes()},
-            dict(self._aside),
-        )
+        return ModulesSnapshot.of(self._own, self._aside)
 
     def restore(self, before: ModulesSnapshot | None) -> None:
         """They hold again what they held then; those that were imported since are not imported."""
@@ -431,11 +429,8 @@ class ModuleData:
         for name in [each for each in self._own if each not in modules]:
             sys.modules.pop(name, None)
         if before is not None:
-            for name, module in before.modules.items():
-                sys.modules[name] = module
-                set_contents(module, before.contents[name])
-            for cls, contents in before.classes.items():
-                set_class_contents(cls, contents)
+            sys.modules.update(before.modules)
+            before.put_back()
             self._aside = dict(before.aside)
         self._returned.clear()
         self._seen = _NOT_SEEN

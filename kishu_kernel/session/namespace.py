@@ -19,7 +19,7 @@ from kishu_kernel.detect.name_tables import unsorted
 from kishu_kernel.model import Access
 from kishu_kernel.model.dataclass import dataclass
 from kishu_kernel.model.pattern import pattern
-from kishu_kernel.objects.own_modules import ModulesSnapshot
+from kishu_kernel.objects.own_module_data import ModulesSnapshot
 from kishu_kernel.process.native import dict_version
 from kishu_kernel.session.module_data import ModuleData
 

@@ -61,6 +61,23 @@ MODULES = {
     ),
     "enums": "import enum, dataclasses\nclass Colour(enum.Enum):\n    RED = 1\n    BLUE = 2\ncurrent = Colour.RED\n"
     "@dataclasses.dataclass\nclass P:\n    x: int = 0\n    xs: list = dataclasses.field(default_factory=list)\np = P()\n",
+    "keeps": (
+        "import functools, sqlite3\nMISSING = object()\nSTATE = {}\n"
+        "def add(x, acc=[]): acc.append(x); return acc\n"
+        "def named(x, *, acc=[], n=0): acc.append(x); return acc, n\n"
+        "def given(x=MISSING): return 'nothing' if x is MISSING else x\n"
+        "def register(name, into=STATE): into[name] = 1\n"
+        "def count(): count.calls += 1; count.seen.append(count.calls); return count.calls\ncount.calls = 0; count.seen = []\n"
+        "def plain(a=1, b=(2, 'x'), *, c=len): return a, b, c\n"
+        "def ask(q, conn=sqlite3.connect(':memory:', check_same_thread=False), log=[]): log.append(q); return conn.execute(q).fetchone()\n"
+        "def counted(f):\n    n = 0; given = []\n    @functools.wraps(f)\n    def inner(*args):\n        nonlocal n\n"
+        "        n += 1; given.append(args); return n, len(given), f(*args)\n    return inner\n"
+        "@counted\ndef double(x, past=[]): past.append(x); return 2 * x, len(past)\n"
+        "class Account:\n    def __init__(self, log=[]): self.log = log\n    def pay(self, n, log=[]): log.append(n); return log\n"
+        "    @staticmethod\n    def all(n, log=[]): log.append(n); return log\n    @classmethod\n    def of(cls, n, log=[]): log.append(n); return log\n"
+        "    @property\n    def calls(self, log=[]): log.append(1); return len(log)\n"
+        "    @counted\n    def close(self): return 'closed'\n"
+    ),
 }
 
 DATA: dict[str, Scenario] = {
@@ -312,9 +329,102 @@ PACKAGES: dict[str, Scenario] = {
     ),
 }
 
+FUNCTIONS: dict[str, Scenario] = {
+    "a default": (
+        "import keeps; keeps.add(1)",
+        "keeps.add(2)",
+        "assert keeps.add(3) == [1, 3]",
+    ),
+    "a default that a variable holds": (
+        "import keeps; acc = keeps.add(1)",
+        "keeps.add(2)",
+        "assert acc == [1] and keeps.add(3) is acc == [1, 3]",
+    ),
+    "a default that is changed through a variable": (
+        "from keeps import add; acc = add(1)",
+        "acc.append(2)",
+        "assert add(3) == [1, 3] == acc",
+    ),
+    "a default of a function of which only another name is left": (
+        "from keeps import add as a; import keeps\n---\ndel keeps.add; acc = a(1)",
+        "a(2)",
+        "assert a(3) is acc == [1, 3] and not hasattr(keeps, 'add')",
+    ),
+    "defaults of named parameters": (
+        "import keeps; acc, _n = keeps.named(1)",
+        "keeps.named(2); keeps.named.__kwdefaults__['n'] = 5",
+        "assert keeps.named(3) == ([1, 3], 0) and keeps.named(4)[0] is acc",
+    ),
+    "a sentinel that is a default": (
+        "import keeps; kept = [keeps.MISSING]",
+        "kept.append(keeps.given(keeps.MISSING))",
+        "assert keeps.given() == 'nothing' == keeps.given(kept[0]) and kept == [keeps.MISSING]",
+    ),
+    "a dictionary of the module's that is a default": (
+        "import keeps; keeps.register('a')",
+        "keeps.register('b'); keeps.STATE['c'] = 1",
+        "assert keeps.STATE == {'a': 1}; keeps.register('d'); assert keeps.STATE == {'a': 1, 'd': 1}",
+    ),
+    "attributes": (
+        "import keeps; keeps.count(); seen = keeps.count.seen",
+        "keeps.count(); keeps.count.new = 1; del keeps.count.seen",
+        "assert keeps.count() == 2 and keeps.count.seen is seen == [1, 2] and not hasattr(keeps.count, 'new')",
+    ),
+    "an attribute that stays deleted": (
+        "import keeps\n---\ndel keeps.count.seen; keeps.plain.extra = [1]",
+        "keeps.count.seen = 4; keeps.plain.extra.append(2)",
+        "assert not hasattr(keeps.count, 'seen') and keeps.plain.extra == [1]",
+    ),
+    "plain defaults that are set": (
+        "import keeps",
+        "keeps.plain.__defaults__ = None; keeps.plain.__kwdefaults__ = None",
+        "assert keeps.plain() == (1, (2, 'x'), len)",
+    ),
+    "plain defaults that stay set": (
+        "import keeps\n---\nkeeps.plain.__defaults__ = ([5],); keeps.plain.__kwdefaults__['c'] = [6]",
+        "keeps.plain.__defaults__ = (7, 8); keeps.plain(0)[1]",
+        "assert keeps.plain(0) == (0, [5], [6])\ntry: keeps.plain()\nexcept TypeError: pass\nelse: assert 0",
+    ),
+    "a connection that is a default": (
+        "import keeps; keeps.ask('select 1')",
+        "keeps.ask('select 2')",
+        "assert keeps.ask('select 3') == (3,) and keeps.ask.__defaults__[1] == ['select 1', 'select 3']",
+    ),
+    "what a decorator closes over": (
+        "import keeps; keeps.double(1)",
+        "keeps.double(2); keeps.double(3)",
+        "assert keeps.double(5) == (2, 2, (10, 2))",
+    ),
+    "a method": (
+        "import keeps; a = keeps.Account(); log = a.pay(1)",
+        "a.pay(2); keeps.Account().log.append(1)",
+        "assert a.pay(3) is log == [1, 3] and a.log == [] and keeps.Account().log is a.log",
+    ),
+    "a static method, a class method, a property": (
+        "from keeps import Account; Account.all(1); of = Account.of(1); Account().calls",
+        "Account.all(2); Account.of(2); Account().calls",
+        "assert Account.all(3) == [1, 3] == Account.of(3) and Account.of(4) is of and Account().calls == 2",
+    ),
+    "a method with a decorator": (
+        "import keeps; a = keeps.Account(); a.close()",
+        "a.close()",
+        "assert a.close() == (2, 2, 'closed')",
+    ),
+    "a partial of a function": (
+        "import keeps, functools; p = functools.partial(keeps.add, 1); acc = p()",
+        "p()",
+        "assert acc == [1] and p() is acc == [1, 1] == keeps.add.__defaults__[0]",
+    ),
+    "the import": (
+        "x = 1",
+        "import keeps; keeps.add(1); keeps.double(1); keeps.count()",
+        "import keeps; assert keeps.add(2) == [2] and keeps.double(1) == (1, 1, (2, 1)) and keeps.count() == 1",
+    ),
+}
+
 SCENARIOS = {
     f"{group}: {name}": scenario
-    for group, scenarios in {"data": DATA, "instances": INSTANCES, "packages": PACKAGES}.items()
+    for group, scenarios in {"data": DATA, "instances": INSTANCES, "packages": PACKAGES, "functions": FUNCTIONS}.items()
     for name, scenario in scenarios.items()
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import functools
 import gc
+import inspect
 import sys
 import types
 import typing
@@ -204,3 +205,17 @@ def module_attribute(module: str, name: str) -> Any:
     """The object that a module holds under this name."""
     __import__(module)
     return getattr(sys.modules[module], name)
+
+
+def held_by_function(module: str, path: str) -> Any:
+    """What a function of a module of the user's holds, by its path as of `function_data`."""
+    of, _, name = path.removesuffix(")").rpartition("(" if path.endswith(")") else ".")
+    function: Any = load_module(module)
+    for part in of.removesuffix(".<locals>").split("."):
+        function = getattr(function, part)
+    function = getattr(function, "__func__", function)
+    if path.endswith(")"):
+        return inspect.signature(function, follow_wrapped=False).parameters[name].default
+    if of.endswith(".<locals>"):
+        return function.__closure__[function.__code__.co_freevars.index(name)].cell_contents
+    return function.__dict__[name]

@@ -1,0 +1,285 @@
+"""What one of the user's own modules holds that is data, where that lies, and how it is set.
+
+Neighbours: `own_modules` says which modules are the user's, and what of them is code; `function_data` is of what their
+functions hold; `session.module_data` goes over all modules of the session.
+"""
+
+from __future__ import annotations
+
+import functools
+import types
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from kishu_kernel.model.dataclass import dataclass
+from kishu_kernel.objects.classes import (
+    begins,
+    contents_of,
+    derives,
+    is_atom,
+    module_contents,
+    mro_of,
+)
+from kishu_kernel.objects.function_data import FunctionData, Holder, get_held, set_held
+from kishu_kernel.objects.module_originals import ABSENT, held_by_functions, module_originals
+from kishu_kernel.objects.module_sources import NO_CONSTANT, SourceFacts, source_facts
+from kishu_kernel.objects.own_modules import (
+    held_since_import,
+    is_class_of,
+    is_code_at_home,
+    is_part_of,
+    is_same_constant,
+    originals_of,
+)
+
+_NO_DATA = (
+    *(types.FunctionType, classmethod, staticmethod, property, functools.cached_property, functools.partialmethod),
+    *(types.MemberDescriptorType, types.GetSetDescriptorType, types.BuiltinFunctionType, types.WrapperDescriptorType),
+)
+
+_NOTHING_SAID = SourceFacts()
+
+
+def note_held(own: OwnModule) -> None:
+    """Notes what a module holds that was just loaded."""
+    for name, value in list(module_contents(own.module).items()):
+        if not is_atom(value) and type(name) is str:
+            held_since_import.setdefault(id(value), (own.name, name))
+    for path, value in own.functions.data().items():
+        held_since_import.setdefault(id(value), (own.name, path))
+
+
+class OwnModule:
+    """One of the user's own modules: what of it is data, by names that begin with its own.
+
+    Args:
+        name: under which it is imported.
+
+    Attributes:
+        module: the module.
+        held: its part of `held_since_import`, while it is taken out of the imported modules.
+        facts: what its source says.
+        functions: what its functions hold.
+    """
+
+    def __init__(self, name: str, module: types.ModuleType) -> None:
+        self.name = name
+        self.module = module
+        self.held: dict[int, tuple[str, str]] = {}
+        self.load_noted()
+
+    def load_noted(self) -> None:
+        """It was loaded, or loaded anew: what it holds is what its source put there."""
+        contents = module_contents(self.module)
+        self._spec = contents.get("__spec__")
+        self.facts = source_facts(self.module)
+        self._originals = originals_of(self.module, self.facts)
+        module_originals[self.name] = self.module, self._originals
+        self._of_classes = {
+            name: _ClassData(name, contents, cls, self.facts.classes.get(name, _NOTHING_SAID)).code()
+            for name, cls in list(contents.items())
+            if is_class_of(self.name, name, cls)
+        }
+        self._look_at_functions()
+        self._seen: tuple[list[Any], list[int]] = ([], [])
+        self._own: list[str] = []
+        self._classes: list[_ClassData] = []
+
+    def _look_at_functions(self) -> None:
+        self.functions = FunctionData(self.module)
+        held_by_functions[self.name] = self.functions.get
+
+    @property
+    def is_loaded_anew(self) -> bool:
+        """It was loaded again since `load_noted`."""
+        return module_contents(self.module).get("__spec__") is not self._spec
+
+    @property
+    def is_importing(self) -> bool:
+        """Its source has not run to the end."""
+        return bool(getattr(self._spec, "_initializing", False))
+
+    def data(self) -> dict[str, Any]:
+        """All of it that is data; name -> object, or what stands for one that was deleted."""
+        contents = module_contents(self.module)
+        seen = list(contents), list(map(id, contents.values()))
+        if seen != self._seen:
+            self._look(contents)
+            self._seen = seen
+        found = {f"{self.name}.{name}": contents.get(name, ABSENT) for name in self._own}
+        for each in self._classes:
+            each.add_to(found)
+        found.update((f"{self.name}.{path}", value) for path, value in self.functions.data().items())
+        return found
+
+    def _look(self, contents: Any) -> None:
+        self._own, edited = [], False
+        for name, value in list(contents.items()):
+            if type(name) is not str or (name.startswith("__") and name.endswith("__")):
+                continue
+            original = self._originals.get(name, self)
+            if original is value or is_same_constant(original, value):
+                continue
+            is_part = issubclass(type(value), types.ModuleType) and is_part_of(self.module, name, value)
+            if is_part or is_code_at_home(self.module, name, value):  # imported again; edited and loaded again
+                self._originals[name] = value
+                edited = True
+            else:
+                self._own.append(name)
+        self._own += self._originals.keys() - contents.keys()
+        if edited:
+            self._look_at_functions()
+        self._classes = [
+            _ClassData(f"{self.name}.{name}", contents, cls, self.facts.classes.get(name, _NOTHING_SAID))
+            for name, cls in list(contents.items())
+            if is_class_of(self.name, name, cls)
+        ]
+
+    def place(self, rest: str) -> tuple[Any, str] | None:
+        """What holds the data of a name, less the module's own, and under which attribute; None if nothing does."""
+        if self.functions.holds(rest):
+            return self.functions.place(rest)
+        of, _, attribute = rest.rpartition(".")
+        if not of:
+            return self.module, attribute
+        cls = module_contents(self.module).get(of)
+        return (cls, attribute) if is_class_of(self.name, of, cls) else None
+
+    def original(self, rest: str) -> Any:
+        """What the source has put there that is no data; `ABSENT` if nothing."""
+        if self.functions.holds(rest):
+            return self.functions.original(rest)
+        of, _, attribute = rest.rpartition(".")
+        if not of:
+            return self._originals.get(attribute, ABSENT)
+        constant = self.facts.classes.get(of, _NOTHING_SAID).constant(attribute)
+        return self._of_classes.get(of, {}).get(attribute, ABSENT) if constant is NO_CONSTANT else constant
+
+    def classes(self) -> Iterable[type]:
+        """The classes that it defines."""
+        return [cls for name, cls in list(module_contents(self.module).items()) if is_class_of(self.name, name, cls)]
+
+    def forget_part(self, attribute: str) -> None:
+        """A module of this package is taken out of it, or put into it."""
+        self._originals.pop(attribute, None)
+
+
+class _ClassData:
+    """The attributes of one class that are data."""
+
+    def __init__(self, name: str, home: Any, cls: type, facts: SourceFacts) -> None:
+        self._name, self._home, self._cls, self._facts = name, home, cls, facts
+        self._seen: tuple[list[str], list[int]] = ([], [])
+        self._own: list[str] = []
+
+    def add_to(self, found: dict[str, Any]) -> None:
+        """Adds them by their names."""
+        contents = contents_of(self._cls)
+        seen = list(contents), list(map(id, contents.values()))
+        if seen != self._seen:
+            self._own = [each for each, value in list(contents.items()) if self._is_data(each, value)]
+            gone = self._facts.constants.keys() - contents.keys()
+            self._own += [each for each in gone if not each.startswith("__")]
+            self._seen = seen
+        for each in self._own:
+            found[f"{self._name}.{each}"] = contents.get(each, ABSENT)
+
+    def code(self) -> dict[str, Any]:
+        """The attributes that are no data: methods, for the most part."""
+        contents = contents_of(self._cls).items()
+        return {each: value for each, value in contents if not (is_atom(value) or self._is_data(each, value))}
+
+    def _is_data(self, attribute: Any, value: Any) -> bool:
+        if type(attribute) is not str or attribute.startswith(("__", "_abc_")):
+            return False
+        kind = type(value)
+        if is_same_constant(self._facts.constant(attribute), value):
+            return False
+        if kind is types.FunctionType:  # another module's, which a decorator put there, is code as well
+            return bool(value.__globals__.get("__name__") == "__main__")
+        if issubclass(kind, _NO_DATA) or derives(kind, type):
+            return False
+        return not any("__get__" in contents_of(base) for base in mro_of(kind))
+
+
+@dataclass(frozen=True, slots=True)
+class ModulesSnapshot:
+    """All that own modules held at one moment.
+
+    Attributes:
+        modules: name -> the module.
+        contents: name of a module -> what it held.
+        classes: classes of theirs -> what these held.
+        functions: what their functions were found to hold.
+        aside: the modules that only other states have.
+    """
+
+    modules: Mapping[str, types.ModuleType]
+    contents: Mapping[str, Mapping[str, Any]]
+    classes: Mapping[type, Mapping[str, Any]]
+    functions: Sequence[tuple[FunctionData, Mapping[str, Any]]]
+    aside: Mapping[str, types.ModuleType]
+
+    @classmethod
+    def of(cls, own: Mapping[str, OwnModule], aside: Mapping[str, types.ModuleType]) -> ModulesSnapshot:
+        """What these modules hold now."""
+        return cls(
+            {name: each.module for name, each in own.items()},
+            {name: dict(module_contents(each.module)) for name, each in own.items()},
+            {kind: dict(contents_of(kind)) for each in own.values() for kind in each.classes()},
+            [(each.functions, each.functions.held()) for each in own.values()],
+            dict(aside),
+        )
+
+    def put_back(self) -> None:
+        """They hold it again."""
+        for name, module in self.modules.items():
+            set_contents(module, self.contents[name])
+        for kind, contents in self.classes.items():
+            set_class_contents(kind, contents)
+        for functions, held in self.functions:
+            functions.set_held(held)
+
+
+def get_data(holder: Any, attribute: str) -> Any:
+    """What a module, a class or a function itself holds; `ABSENT` if nothing."""
+    if isinstance(holder, Holder):
+        return get_held(holder, attribute)
+    contents = contents_of(holder) if derives(type(holder), type) else module_contents(holder)
+    return contents.get(attribute, ABSENT)
+
+
+def set_data(holder: Any, attribute: str, value: Any) -> None:
+    """Binds what a module, a class or a function holds, without any code of the module's, or of a metaclass."""
+    if isinstance(holder, Holder):
+        set_held(holder, attribute, value)
+        return
+    if derives(type(holder), type):
+        if value is not ABSENT:
+            type.__setattr__(holder, attribute, value)
+        elif attribute in contents_of(holder):
+            type.__delattr__(holder, attribute)
+        return
+    contents: Any = module_contents(holder)
+    if value is ABSENT:
+        contents.pop(attribute, None)
+    else:
+        contents[attribute] = value
+
+
+def set_contents(module: types.ModuleType, wanted: Mapping[str, Any]) -> None:
+    """Makes this all that a module holds."""
+    held: Any = module_contents(module)
+    held.update(wanted)
+    for name in [each for each in held if each not in wanted]:
+        del held[name]
+
+
+def set_class_contents(cls: type, wanted: Mapping[str, Any]) -> None:
+    """Makes this all that a class holds, but for what Python puts there."""
+    held = contents_of(cls)
+    for name in [each for each in held if each not in wanted and not begins(each, "__", "_abc_")]:
+        set_data(cls, name, ABSENT)
+    for name, value in wanted.items():
+        if not begins(name, "__", "_abc_") and held.get(name, ABSENT) is not value:
+            set_data(cls, name, value)
