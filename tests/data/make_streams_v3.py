@@ -1,4 +1,4 @@
-"""Makes `streams_v3/`, `streams_v3_newer/` and `streams_v3_latest/`: their streams call all that streams may call.
+"""Makes `streams_v3/` and those whose names begin so: their streams call all that streams may call.
 
 That is what `kishu_kernel.rebuild` has. A real session runs the cells of `streams_v3_cells.py` and so on; what it
 stores is what the fixture holds. Names that were added to the table since the first one was made are called by the
@@ -6,7 +6,7 @@ others.
 
 Each is run once, by the version that wrote it; never again when the format or the code has moved on::
 
-    PYTHONPATH=. python3.11 tests/data/make_streams_v3.py streams_v3_latest
+    PYTHONPATH=. python3.11 tests/data/make_streams_v3.py streams_v3_functions
 
 Bytecode is of one version of Python: 3.11. Code that Python's own library makes keeps the names of its files: run it
 by a Python that is installed where everybody's is. The key is in the open: marks of a fixture protect nobody.

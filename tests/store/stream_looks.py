@@ -375,3 +375,10 @@ LATEST = {
     "calls": "type(calls) is type(iter(list, 0)) and [*calls] == []",
     "at_end": "at_end == [[2, 1], ['a', 'b'], []]",
 }
+
+OF_MODULES = {
+    "press": """
+        press is __import__("streams_desk").pack.__defaults__[0]
+        press.copy().compress(b"") == __import__("zlib").compressobj().compress(b"")
+    """,
+}

@@ -30,14 +30,21 @@ from kishu_kernel.session.module_data import ModuleData
 from kishu_kernel.store import LmdbStore
 from kishu_kernel.store.base import StoredPayload
 from kishu_kernel.store.format.signing import Signer
-from tests.data.streams_v3_newer_cells import MODULES
+from tests.data import streams_v3_functions_cells, streams_v3_newer_cells
 from tests.support.harness import Notebook
 
-from .stream_looks import LATEST, LOOKS, NEWER
+from .stream_looks import LATEST, LOOKS, NEWER, OF_MODULES
 
 DATA = Path(__file__).parents[1] / "data"
-STORES = {"streams_v3": LOOKS, "streams_v3_newer": NEWER, "streams_v3_latest": LATEST}
+STORES = {
+    "streams_v3": LOOKS,
+    "streams_v3_newer": NEWER,
+    "streams_v3_latest": LATEST,
+    "streams_v3_functions": OF_MODULES,
+}
 """The others were written when names had been added to the table."""
+
+MODULES = {**streams_v3_newer_cells.MODULES, **streams_v3_functions_cells.MODULES}
 
 SEAL = Signer(bytes(range(32)))
 
