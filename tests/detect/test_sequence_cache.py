@@ -225,3 +225,13 @@ def test_long_numbers_are_not_written_in_digits() -> None:
             assert look(held).digest == refused
     finally:
         sys.set_int_max_str_digits(before)
+
+
+@pytest.mark.parametrize("different", [10_000, 10_001, 40_000])
+def test_long_texts_are_written_by_their_content(different: int) -> None:
+    """However many of them are different, and whether equal ones are one object."""
+    known = [f"{number:02000}" for number in range(different)]
+    one = look([known[number % different] for number in range(40_000)]).digest
+    assert look([f"{number % different:02000}" for number in range(40_000)]).digest == one
+    known[7] = known[8]
+    assert look([known[number % different] for number in range(40_000)]).digest != one

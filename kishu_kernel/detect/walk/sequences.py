@@ -93,6 +93,8 @@ def _write_repeated(walk: Walk, items: list[Any] | tuple[Any, ...], kinds: set[t
     Goes by equality: equal content is written in the same way. The same object is looked at once, however often it
     stands there: all its places together may be more than any memory.
     """
+    if kinds <= _QUICKLY_COMPARED and _are_many(items):
+        return False
     objects = dict(zip(map(id, items), items, strict=True))
     numbers: dict[Any, int] = {}
     number_of = {key: numbers.setdefault(_key(each), len(numbers)) for key, each in objects.items()}
@@ -106,6 +108,23 @@ def _write_repeated(walk: Walk, items: list[Any] | tuple[Any, ...], kinds: set[t
     for each in written.values():
         walk.parts.append(ATOMS[type(each)](each))
     return True
+
+
+_QUICKLY_COMPARED = {str, bytes}
+_AT_ONCE = 1 << 16
+_SHORT = 1 << 12
+
+
+def _are_many(items: list[Any] | tuple[Any, ...]) -> bool:
+    """Whether more than a quarter of these texts are different. Of long ones it is not asked: each is compared."""
+    if sum(map(len, items[:: max(1, len(items) // 64)])) > 64 * _SHORT:
+        return False
+    different: set[Any] = set()
+    for start in range(0, len(items), _AT_ONCE):
+        different.update(items[start : start + _AT_ONCE])
+        if len(different) * 4 > len(items):
+            return True
+    return False
 
 
 def _key(atom: Any) -> Any:
