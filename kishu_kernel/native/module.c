@@ -55,6 +55,7 @@ static PyMethodDef functions[] = {
     {"rebound", (PyCFunction)(void (*)(void))names_rebound, METH_FASTCALL, "Names that are bound to other objects."},
     {"holds_of", (PyCFunction)(void (*)(void))names_holds_of, METH_FASTCALL, "Whether a dictionary has a value of a type."},
     {"ids_of_others", (PyCFunction)(void (*)(void))names_ids_of_others, METH_FASTCALL, "Ids of objects of other types."},
+    {"met_near", (PyCFunction)(void (*)(void))near_met, METH_FASTCALL, "Objects of some types that are near, nearest first."},
     {"bound_among", (PyCFunction)(void (*)(void))names_bound_among, METH_FASTCALL, "Names bound to some of these links."},
     {"dict_version", names_dict_version, METH_O, "Another number whenever a dictionary was changed; 0: not known."},
     {"type_version", names_type_version, METH_O, "Another number whenever a type was changed; 0: not known."},

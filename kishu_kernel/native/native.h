@@ -302,6 +302,7 @@ PyObject *audit_hear(PyObject *module, PyObject *const *args, Py_ssize_t count);
 /* -- names, without a walk (names.c) ----------------------------------------------------------------- */
 
 PyObject *names_ids_of_others(PyObject *module, PyObject *const *args, Py_ssize_t count);
+PyObject *near_met(PyObject *module, PyObject *const *args, Py_ssize_t count);
 PyObject *names_holds_of(PyObject *module, PyObject *const *args, Py_ssize_t count);
 PyObject *names_is_data(PyObject *module, PyObject *const *args, Py_ssize_t count);
 PyObject *names_bound_among(PyObject *module, PyObject *const *args, Py_ssize_t count);

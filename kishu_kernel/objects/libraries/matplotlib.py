@@ -23,6 +23,7 @@ from kishu_kernel.objects.live_objects import live_objects
 from kishu_kernel.objects.native_rules import Rule, with_rule
 from kishu_kernel.objects.registrations import Registrations, mapping
 from kishu_kernel.objects.shell_objects import running_shell
+from kishu_kernel.process.native import WALKER
 
 _DEEPEST = 5
 _MOST = 200
@@ -299,27 +300,36 @@ def _figures_in(value: Any) -> list[Any]:
     if figures is None or artists is None:
         return []
     found: dict[int, Any] = {}
+    drawn = figures.FigureBase, artists.Artist
+    for each in _met_near(value, drawn, _LEAD_NOWHERE, _DEEPEST, _MOST, array_type(), _held_in):
+        figure = each.get_figure()
+        while figure is not None and derives(type(figure), figures.SubFigure):
+            figure = figure._parent
+        if figure is not None:
+            found.setdefault(id(figure), figure)
+    return list(found.values())
+
+
+def _met_in_python(value: Any, wanted: tuple[type, ...], *_: Any) -> list[Any]:
+    """The objects of these types that a value leads to, nearest first. Beyond them nothing is looked for."""
+    found: list[Any] = []
     seen: dict[int, Any] = {}
     level = [value]
-    for _ in range(_DEEPEST):
+    for _step in range(_DEEPEST):
         held: list[Any] = []
         for each in level:
-            kind = type(each)
-            if id(kind) in _LEADING_NOWHERE or id(each) in seen or len(seen) > _MOST:
+            if id(type(each)) in _LEADING_NOWHERE or id(each) in seen or len(seen) > _MOST:
                 continue
             seen[id(each)] = each
-            if kind is list or kind is tuple or kind is dict:
-                held.extend(_held_in(each))
-            elif derives(kind, figures.FigureBase) or derives(kind, artists.Artist):
-                figure = each.get_figure()
-                while figure is not None and derives(type(figure), figures.SubFigure):
-                    figure = figure._parent
-                if figure is not None:
-                    found.setdefault(id(figure), figure)
+            if any(derives(type(each), kind) for kind in wanted):
+                found.append(each)
             else:
                 held.extend(_held_in(each))
         level = held
-    return list(found.values())
+    return found
+
+
+_met_near: Callable[..., list[Any]] = _met_in_python if WALKER is None else WALKER.met_near
 
 
 def _held_in(value: Any) -> Iterable[Any]:
