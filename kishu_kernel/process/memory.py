@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import mmap
+import operator
 import os
 import sys
 from typing import Any
@@ -210,7 +211,9 @@ def overlaps(ranges: list[tuple[int, int, bool]]) -> bytes:
     Args:
         ranges: first address, end, and whether the range is private: overlaps among private ranges only are left out.
     """
-    if len(ranges) < 2:
+    along = sorted(ranges)
+    lows, highs = [each[0] for each in along], [each[1] for each in along]
+    if all(map(operator.le, highs, lows[1:])):  # none does
         return b""
     order = sorted(range(len(ranges)), key=lambda index: ranges[index][:2])
     cluster = [0] * len(ranges)
