@@ -5,6 +5,7 @@
     add.<locals>.cache        what it closes over as "cache": that of a decorator, mostly
     Account.pay(log)          a method; `fget` and the like stand for the functions of a property
     add.__wrapped__(acc)      the function beneath a decorator
+    area.registry             what a generic function calls for which class, where a cell has registered something
 
 A function goes by its name, and none of this with it: `def add(x, acc=[])` keeps a list from call to call. A plain
 default that is as the source has it is no data, as with the constants of a module, nor is what a decorator calls.
@@ -15,6 +16,8 @@ Neighbours: `own_module_data` has these beside what modules and classes hold.
 
 from __future__ import annotations
 
+import functools
+import gc
 import operator
 import types
 from collections.abc import Iterator, Mapping
@@ -28,7 +31,7 @@ from kishu_kernel.objects.library_globals import module_attribute_name
 from kishu_kernel.objects.module_originals import ABSENT
 from kishu_kernel.objects.own_modules import (
     BY_NAME,
-    is_class_of,
+    classes_within,
     is_code_at_home,
     is_of_notebook,
     is_same_constant,
@@ -90,6 +93,8 @@ def get_held(holder: Holder, attribute: str) -> Any:
         return holder.get()
     if isinstance(holder, types.CellType):
         return _content(holder)
+    if attribute == _REGISTRY and _is_generic(holder):
+        return dict(holder.__dict__[_REGISTRY])
     return holder.__dict__.get(attribute, ABSENT)
 
 
@@ -102,10 +107,25 @@ def set_held(holder: Holder, attribute: str, value: Any) -> None:
             holder.cell_contents = value
         elif _content(holder) is not ABSENT:
             del holder.cell_contents
+    elif attribute == _REGISTRY and _is_generic(holder):
+        registry: Any = holder.__dict__[_REGISTRY]  # what is behind it stays: several functions close over that
+        (found,) = gc.get_referents(registry)
+        found.clear()
+        found.update({} if value is ABSENT else value)
+        vars(holder)["_clear_cache"]()
     elif value is ABSENT:
         holder.__dict__.pop(attribute, None)
     else:
         holder.__dict__[attribute] = value
+
+
+_REGISTRY = "registry"
+
+
+def _is_generic(function: types.FunctionType) -> bool:
+    """Whether it was made by `functools.singledispatch`."""
+    registry = function.__dict__.get(_REGISTRY)
+    return type(registry) is types.MappingProxyType and function.__globals__.get("__name__") == "functools"
 
 
 class FunctionData:
@@ -122,7 +142,9 @@ class FunctionData:
         for of, function in self._functions.items():
             held = dict(_held(of, function))
             self._loaded[of] = set(held)
-            self._first.update((path, value) for path, value in held.items() if _is_said_by_source(path, value))
+            self._first.update(
+                (path, value) for path, value in held.items() if _is_said_by_source(function, path, value)
+            )
         self._part()
 
     def _part(self) -> None:
@@ -156,7 +178,7 @@ class FunctionData:
 
     def _is_of_source(self, path: str, value: Any) -> bool:
         first = self._first.get(path, ABSENT)
-        return value is first or is_same_constant(first, value)
+        return value is first or is_same_constant(first, value) or (type(first) is dict and _are_same(first, value))
 
     def get(self, path: str) -> Any:
         """What is held under a path; `ABSENT` if nothing."""
@@ -203,16 +225,13 @@ class FunctionData:
 def _functions_of(module: types.ModuleType) -> Iterator[tuple[str, types.FunctionType]]:
     """The functions that a module's source has put into it and its classes, and those beneath decorators, by paths."""
     contents = module_contents(module)
-    name = str(contents.get("__name__"))
     for key, value in list(contents.items()):
-        if type(key) is not str:
-            continue
-        if type(value) is types.FunctionType and is_code_at_home(module, key, value):
+        if type(key) is str and type(value) is types.FunctionType and is_code_at_home(module, key, value):
             yield from _with_wrapped(key, value)
-        elif is_class_of(name, key, value):
-            for attribute, member in list(contents_of(value).items()):
-                if type(attribute) is str:
-                    yield from _functions_in(f"{key}.{attribute}", member)
+    for path, cls in classes_within(str(contents.get("__name__")), contents):
+        for attribute, member in list(contents_of(cls).items()):
+            if type(attribute) is str:
+                yield from _functions_in(f"{path}.{attribute}", member)
 
 
 def _functions_in(path: str, member: Any) -> Iterator[tuple[str, types.FunctionType]]:
@@ -221,6 +240,8 @@ def _functions_in(path: str, member: Any) -> Iterator[tuple[str, types.FunctionT
         yield from _with_wrapped(path, member)
     elif kind is staticmethod or kind is classmethod:
         yield from _functions_in(path, member.__func__)
+    elif kind is functools.singledispatchmethod:
+        yield from _functions_in(path, member.dispatcher)
     elif kind is property:
         for part in ("fget", "fset", "fdel"):
             yield from _functions_in(f"{path}.{part}", getattr(member, part))
@@ -232,13 +253,17 @@ def _with_wrapped(path: str, function: types.FunctionType) -> Iterator[tuple[str
     while type(function) is types.FunctionType and id(function) not in met:
         met.add(id(function))
         home = function.__globals__.get("__name__")
-        if type(home) is str and home != "__main__" and may_be_tracked(home):
+        users = type(home) is str and home != "__main__" and may_be_tracked(home)
+        if users or _is_generic(function):
             yield path, function
         path, function = f"{path}.__wrapped__", function.__dict__.get("__wrapped__")  # type: ignore[assignment]
 
 
 def _held(path: str, function: types.FunctionType) -> Iterator[tuple[str, Any]]:
     """All that a function holds, by paths."""
+    if _is_generic(function):
+        yield f"{path}.{_REGISTRY}", get_held(function, _REGISTRY)
+        return
     for name, value in _defaults(function).items():
         yield f"{path}({name})", value
     for name, cell in _cells(function):
@@ -276,27 +301,33 @@ def _content(cell: types.CellType) -> Any:
 
 
 def _are_same(one: dict[str, Any] | None, other: dict[str, Any] | None) -> bool:
-    """Whether both hold the same objects under the same names, in this order."""
-    if one is None or other is None:
+    """Whether both hold the same objects under the same keys, in this order."""
+    if one is None or other is None or len(one) != len(other):
         return one is other
-    return list(one) == list(other) and all(map(operator.is_, one.values(), other.values()))
+    return all(map(_is_same_key, one, other)) and all(map(operator.is_, one.values(), other.values()))
 
 
-def _is_said_by_source(path: str, value: Any) -> bool:
+def _is_same_key(one: Any, other: Any) -> bool:
+    return one is other or (type(one) is type(other) is str and one == other)
+
+
+def _is_said_by_source(function: types.FunctionType, path: str, value: Any) -> bool:
     """Whether it can be taken for what the source has put there, though the cell that imported may have run more.
 
     Attributes and closures count and collect; defaults stay.
     """
     if path.endswith(")"):
-        return _is_plain(value)
+        return is_plain(value)
+    if _is_generic(function):
+        return not any(map(is_of_notebook, value.values()))
     return f".{LOCALS}." in path and issubclass(type(value), BY_NAME) and not is_of_notebook(value)
 
 
-def _is_plain(value: Any, deep: int = 0) -> bool:
+def is_plain(value: Any, deep: int = 0) -> bool:
     """Whether it cannot be another than what the source says without being another object."""
     kind = type(value)
     if is_atom(value) or issubclass(kind, _PLAIN) or derives(type(kind), EnumMeta):
         return True
     if kind is tuple or kind is frozenset:
-        return deep < _DEEP and all(_is_plain(each, deep + 1) for each in value)
+        return deep < _DEEP and all(is_plain(each, deep + 1) for each in value)
     return not is_users_own(kind) and module_attribute_name(value) is not None

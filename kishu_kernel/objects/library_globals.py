@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from kishu_kernel.objects.classes import contents_of, module_contents, module_name, mro_of
-from kishu_kernel.objects.module_originals import held_by_functions
+from kishu_kernel.objects.module_originals import held_within
 from kishu_kernel.objects.own_modules import is_of_tracked, now_tracked, tracked_modules
 from kishu_kernel.process.native import WALKER, dict_version, type_version
 
@@ -33,17 +33,17 @@ Version = tuple[object, ...]
 
 
 class ModuleAttribute:
-    """Stands for what a module holds, or a function of one of the user's: goes by reference."""
+    """Stands for what a module holds, or a class or a function of one of the user's: goes by reference."""
 
     def __init__(self, module: str, name: str) -> None:
         self._where = module, name
 
     def __reduce__(self) -> Any:
-        from kishu_kernel.objects.rebuild.code import held_by_function, module_attribute
+        from kishu_kernel.objects.rebuild.code import held_attribute, module_attribute
 
         module, name = self._where
-        there = name in module_contents(sys.modules.get(module)) or module not in held_by_functions
-        return module_attribute if there else held_by_function, self._where
+        there = name in module_contents(sys.modules.get(module)) or module not in held_within
+        return module_attribute if there else held_attribute, self._where
 
 
 def module_attribute_name(obj: Any) -> str | None:

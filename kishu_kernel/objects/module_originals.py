@@ -6,7 +6,7 @@ Neighbours: `own_modules`, which fills it; `rebuild.code`, which looks there whe
 from __future__ import annotations
 
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 
@@ -19,8 +19,9 @@ class _Absent:
 
 ABSENT = _Absent()
 
-module_originals: dict[str, tuple[types.ModuleType, dict[str, Any]]] = {}
-"""The user's own modules by name, and what their source put there: a cell may have put something else in its place."""
+module_originals: dict[str, tuple[types.ModuleType, Mapping[str, Any]]] = {}
+"""The user's own modules by name, and what their source put there and in their classes, by paths: a cell may have put
+something else in its place."""
 
-held_by_functions: dict[str, Callable[[str], Any]] = {}
-"""The user's own modules by name, and what says what a function of theirs holds, as of `function_data`."""
+held_within: dict[str, Callable[[str], Any]] = {}
+"""The user's own modules by name, and what says what a class or a function of theirs holds, by its path."""

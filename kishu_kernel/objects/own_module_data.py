@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import functools
 import types
+from collections import ChainMap
 from collections.abc import Iterable, Mapping, Sequence
+from enum import EnumMeta
 from typing import Any
 
 from kishu_kernel.model.dataclass import dataclass
@@ -17,23 +19,27 @@ from kishu_kernel.objects.classes import (
     contents_of,
     derives,
     is_atom,
+    is_users_own,
     module_contents,
     mro_of,
 )
-from kishu_kernel.objects.function_data import FunctionData, Holder, get_held, set_held
-from kishu_kernel.objects.module_originals import ABSENT, held_by_functions, module_originals
+from kishu_kernel.objects.function_data import FunctionData, Holder, get_held, is_plain, set_held
+from kishu_kernel.objects.module_originals import ABSENT, held_within, module_originals
 from kishu_kernel.objects.module_sources import NO_CONSTANT, SourceFacts, source_facts
 from kishu_kernel.objects.own_modules import (
+    classes_within,
     held_since_import,
     is_class_of,
     is_code_at_home,
+    is_of_notebook,
     is_part_of,
     is_same_constant,
+    is_tracked,
     originals_of,
 )
 
-_NO_DATA = (
-    *(types.FunctionType, classmethod, staticmethod, property, functools.cached_property, functools.partialmethod),
+_CODE = (classmethod, staticmethod, property, functools.cached_property, functools.singledispatchmethod)
+_MADE_BY_PYTHON = (
     *(types.MemberDescriptorType, types.GetSetDescriptorType, types.BuiltinFunctionType, types.WrapperDescriptorType),
 )
 
@@ -42,11 +48,11 @@ _NOTHING_SAID = SourceFacts()
 
 def note_held(own: OwnModule) -> None:
     """Notes what a module holds that was just loaded."""
-    for name, value in list(module_contents(own.module).items()):
-        if not is_atom(value) and type(name) is str:
+    held = {name: value for name, value in list(module_contents(own.module).items()) if type(name) is str}
+    within = {name[len(own.name) + 1 :]: value for name, value in own.data().items()}
+    for name, value in {**within, **held}.items():
+        if not is_atom(value):
             held_since_import.setdefault(id(value), (own.name, name))
-    for path, value in own.functions.data().items():
-        held_since_import.setdefault(id(value), (own.name, path))
 
 
 class OwnModule:
@@ -74,12 +80,12 @@ class OwnModule:
         self._spec = contents.get("__spec__")
         self.facts = source_facts(self.module)
         self._originals = originals_of(self.module, self.facts)
-        module_originals[self.name] = self.module, self._originals
         self._of_classes = {
-            name: _ClassData(name, contents, cls, self.facts.classes.get(name, _NOTHING_SAID)).code()
-            for name, cls in list(contents.items())
-            if is_class_of(self.name, name, cls)
+            path: _ClassData(self.name, path, cls, self._said_of(path)).code()
+            for path, cls in classes_within(self.name, contents)
         }
+        within = {f"{path}.{name}": each for path, code in self._of_classes.items() for name, each in code.items()}
+        module_originals[self.name] = self.module, ChainMap(self._originals, within)
         self._look_at_functions()
         self._seen: tuple[list[Any], list[int]] = ([], [])
         self._own: list[str] = []
@@ -87,7 +93,18 @@ class OwnModule:
 
     def _look_at_functions(self) -> None:
         self.functions = FunctionData(self.module)
-        held_by_functions[self.name] = self.functions.get
+        held_within[self.name] = self._held_within
+
+    def _said_of(self, path: str) -> SourceFacts:
+        """What the source says of a class."""
+        found = self.facts
+        for name in path.split("."):
+            found = found.classes.get(name, _NOTHING_SAID)
+        return found
+
+    def _held_within(self, rest: str) -> Any:
+        place = self.place(rest)
+        return None if place is None else get_data(*place)
 
     @property
     def is_loaded_anew(self) -> bool:
@@ -130,9 +147,8 @@ class OwnModule:
         if edited:
             self._look_at_functions()
         self._classes = [
-            _ClassData(f"{self.name}.{name}", contents, cls, self.facts.classes.get(name, _NOTHING_SAID))
-            for name, cls in list(contents.items())
-            if is_class_of(self.name, name, cls)
+            _ClassData(self.name, path, cls, self._said_of(path), self._of_classes.get(path))
+            for path, cls in classes_within(self.name, contents)
         ]
 
     def place(self, rest: str) -> tuple[Any, str] | None:
@@ -142,7 +158,9 @@ class OwnModule:
         of, _, attribute = rest.rpartition(".")
         if not of:
             return self.module, attribute
-        cls = module_contents(self.module).get(of)
+        cls: Any = self.module
+        for name in of.split("."):
+            cls = get_data(cls, name)
         return (cls, attribute) if is_class_of(self.name, of, cls) else None
 
     def original(self, rest: str) -> Any:
@@ -152,12 +170,12 @@ class OwnModule:
         of, _, attribute = rest.rpartition(".")
         if not of:
             return self._originals.get(attribute, ABSENT)
-        constant = self.facts.classes.get(of, _NOTHING_SAID).constant(attribute)
+        constant = self._said_of(of).constant(attribute)
         return self._of_classes.get(of, {}).get(attribute, ABSENT) if constant is NO_CONSTANT else constant
 
     def classes(self) -> Iterable[type]:
         """The classes that it defines."""
-        return [cls for name, cls in list(module_contents(self.module).items()) if is_class_of(self.name, name, cls)]
+        return [cls for _, cls in classes_within(self.name, module_contents(self.module))]
 
     def forget_part(self, attribute: str) -> None:
         """A module of this package is taken out of it, or put into it."""
@@ -165,10 +183,16 @@ class OwnModule:
 
 
 class _ClassData:
-    """The attributes of one class that are data."""
+    """The attributes of one class that are data.
 
-    def __init__(self, name: str, home: Any, cls: type, facts: SourceFacts) -> None:
-        self._name, self._home, self._cls, self._facts = name, home, cls, facts
+    Args:
+        code: those that were none when the module was loaded; None: that is not known.
+    """
+
+    def __init__(
+        self, module: str, path: str, cls: type, facts: SourceFacts, code: Mapping[str, Any] | None = None
+    ) -> None:
+        self._name, self._cls, self._facts, self._code = f"{module}.{path}", cls, facts, code
         self._seen: tuple[list[str], list[int]] = ([], [])
         self._own: list[str] = []
 
@@ -178,8 +202,8 @@ class _ClassData:
         seen = list(contents), list(map(id, contents.values()))
         if seen != self._seen:
             self._own = [each for each, value in list(contents.items()) if self._is_data(each, value)]
-            gone = self._facts.constants.keys() - contents.keys()
-            self._own += [each for each in gone if not each.startswith("__")]
+            gone = {*self._facts.constants, *(self._code or ())} - contents.keys()
+            self._own += [each for each in gone if not begins(each, "__", "_abc_")]
             self._seen = seen
         for each in self._own:
             found[f"{self._name}.{each}"] = contents.get(each, ABSENT)
@@ -193,13 +217,23 @@ class _ClassData:
         if type(attribute) is not str or attribute.startswith(("__", "_abc_")):
             return False
         kind = type(value)
+        if type(self._cls) is EnumMeta and (
+            kind is self._cls or (attribute.startswith("_") and attribute.endswith("_"))
+        ):
+            return False  # a member, or what it knows of them
+        if self._code is not None and attribute in self._code:
+            return self._code[attribute] is not value
         if is_same_constant(self._facts.constant(attribute), value):
             return False
         if kind is types.FunctionType:  # another module's, which a decorator put there, is code as well
-            return bool(value.__globals__.get("__name__") == "__main__")
-        if issubclass(kind, _NO_DATA) or derives(kind, type):
+            return is_of_notebook(value) or (self._code is not None and is_tracked(value.__globals__.get("__name__")))
+        if issubclass(kind, _CODE) or derives(kind, type):
+            return self._code is not None
+        if kind is functools.partialmethod:
+            return self._code is not None or not all(map(is_plain, (*value.args, *value.keywords.values())))
+        if issubclass(kind, _MADE_BY_PYTHON):
             return False
-        return not any("__get__" in contents_of(base) for base in mro_of(kind))
+        return is_users_own(kind) or not any("__get__" in contents_of(base) for base in mro_of(kind))
 
 
 @dataclass(frozen=True, slots=True)

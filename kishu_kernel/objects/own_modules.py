@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import sys
 import types
+from collections.abc import Iterator, Mapping
 from importlib.machinery import EXTENSION_SUFFIXES
 from typing import Any
 
@@ -20,13 +21,12 @@ from kishu_kernel.objects.classes import (
     derives,
     has_active_metaclass,
     is_atom,
-    is_genuine,
     module_contents,
     module_name,
     mro_of,
     qualified_name,
 )
-from kishu_kernel.objects.module_originals import held_by_functions, module_originals
+from kishu_kernel.objects.module_originals import held_within, module_originals
 from kishu_kernel.objects.module_sources import SourceFacts
 from kishu_kernel.process.code_origins import is_users_module
 
@@ -102,9 +102,9 @@ def place_since_import(obj: Any) -> tuple[str, str] | None:
 
 def _held_at(module: str, name: str) -> Any:
     contents = module_contents(sys.modules.get(module))
-    if name in contents or name.isidentifier() or module not in held_by_functions:
+    if name in contents or name.isidentifier() or module not in held_within:
         return contents.get(name)
-    return held_by_functions[module](name) if module_originals[module][0] is sys.modules.get(module) else None
+    return held_within[module](name) if module_originals[module][0] is sys.modules.get(module) else None
 
 
 def original_place(obj: Any) -> tuple[str, str] | None:
@@ -169,11 +169,19 @@ def is_code_at_home(module: types.ModuleType, name: str, value: Any) -> bool:
     return module_name(value) == contents.get("__name__") and qualified_name(value) == name
 
 
-def is_class_of(module: str, name: Any, cls: Any) -> bool:
-    """Whether a module defines this class, whose attributes can be set one by one."""
-    if not derives(type(cls), type) or module_name(cls) != module or qualified_name(cls) != name:
+def is_class_of(module: str, path: str, cls: Any) -> bool:
+    """Whether a module defines this class, there where the path leads; its attributes can be set one by one."""
+    if not derives(type(cls), type) or module_name(cls) != module or qualified_name(cls) != path:
         return False
-    return not has_active_metaclass(cls) and is_genuine(cls) and "_member_map_" not in contents_of(cls)
+    return not has_active_metaclass(cls)
+
+
+def classes_within(module: str, contents: Mapping[str, Any], of: str = "") -> Iterator[tuple[str, type]]:
+    """The classes that a module defines, and those within them, by their paths."""
+    for name, cls in list(contents.items()):
+        if type(name) is str and is_class_of(module, f"{of}{name}", cls):
+            yield f"{of}{name}", cls
+            yield from classes_within(module, contents_of(cls), f"{of}{name}.")
 
 
 def is_part_of(package: types.ModuleType, name: str, value: types.ModuleType) -> bool:

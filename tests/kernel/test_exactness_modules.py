@@ -61,6 +61,17 @@ MODULES = {
     ),
     "enums": "import enum, dataclasses\nclass Colour(enum.Enum):\n    RED = 1\n    BLUE = 2\ncurrent = Colour.RED\n"
     "@dataclasses.dataclass\nclass P:\n    x: int = 0\n    xs: list = dataclasses.field(default_factory=list)\np = P()\n",
+    "nested": (
+        "import enum, functools\nclass Config:\n    class Db:\n        hosts = []\n        port = 1\n"
+        "        def ask(self, log=[]): log.append(1); return log\n    class Other(Db):\n        more = []\n"
+        "class Mode(enum.Enum):\n    A = 1\n    B = 2\n    def seen(self, log=[]): log.append(1); return len(log)\nMode.registry = []\n"
+        "class Limit:\n    def __init__(self): self.last = []\n    def __get__(self, obj, kind=None): return self\n"
+        "    def __set__(self, obj, value): self.last.append(value)\n"
+        "class Uses:\n    limit = Limit()\n    part = functools.partialmethod(lambda self, log, x: log.append(x) or log, [])\n"
+        "    @functools.singledispatchmethod\n    def told(self, x): return 'any'\n    @property\n    def name(self): return 'name'\n"
+        "    @staticmethod\n    def make(): return 'made'\n"
+        "@functools.singledispatch\ndef area(x): return 'any'\n@area.register\ndef _(x: str): return 'text'\n"
+    ),
     "keeps": (
         "import functools, sqlite3\nMISSING = object()\nSTATE = {}\n"
         "def add(x, acc=[]): acc.append(x); return acc\n"
@@ -329,6 +340,64 @@ PACKAGES: dict[str, Scenario] = {
     ),
 }
 
+WITHIN: dict[str, Scenario] = {
+    "a list of a class within a class": (
+        "import nested; hosts = nested.Config.Db.hosts",
+        "nested.Config.Db.hosts.append(1); nested.Config.Db.port = 2; nested.Config.Db.new = 3",
+        "assert nested.Config.Db.hosts is hosts == [] and nested.Config.Other.port == 1 and not hasattr(nested.Config.Db, 'new')",
+    ),
+    "a class within a class, as a cell has left it": (
+        "from nested import Config; Config.Db.port = 5; Config.Db.hosts.append('a'); Config.Other.more.append(1)",
+        "Config.Db.port = 1; Config.Other.hosts.append('b'); Config.Other.more = []",
+        "assert Config.Db.port == 5 and Config.Db.hosts == ['a'] and Config.Other.more == [1] and Config.Other.hosts is Config.Db.hosts",
+    ),
+    "a class within a class replaced": (
+        "import nested; db = nested.Config.Db()",
+        "nested.Config.Db = dict",
+        "assert type(db) is nested.Config.Db and issubclass(nested.Config.Other, nested.Config.Db)",
+    ),
+    "a method of a class within a class": (
+        "import nested; log = nested.Config.Db().ask()",
+        "nested.Config.Db().ask()",
+        "assert log == [1] and nested.Config.Other().ask() is log",
+    ),
+    "an attribute of an enumeration": (
+        "import nested; nested.Mode.registry.append(1); nested.Mode.A.seen()",
+        "nested.Mode.registry.append(2); nested.Mode.B.seen(); nested.Mode.extra = 1",
+        "assert nested.Mode.registry == [1] and nested.Mode.A.seen() == 2 and not hasattr(nested.Mode, 'extra') and list(nested.Mode) == [nested.Mode.A, nested.Mode.B]",
+    ),
+    "a descriptor": (
+        "import nested; u = nested.Uses(); u.limit = 1",
+        "u.limit = 2",
+        "assert nested.Uses.limit.last == [1]",
+    ),
+    "what a partial method holds": (
+        "import nested; u = nested.Uses(); log = u.part(1)",
+        "u.part(2)",
+        "assert u.part(3) is log == [1, 3]",
+    ),
+    "a property and a static method replaced": (
+        "import nested; u = nested.Uses()",
+        "nested.Uses.name = property(lambda self: 'other'); nested.Uses.make = staticmethod(lambda: 'other')",
+        "assert u.name == 'name' and u.make() == 'made' == nested.Uses.make()",
+    ),
+    "a property that stays replaced": (
+        "import nested\n---\nnested.Uses.name = property(lambda self: 'other'); del nested.Uses.make",
+        "nested.Uses.name = nested.Uses.make = 5",
+        "assert nested.Uses().name == 'other' and not hasattr(nested.Uses, 'make')",
+    ),
+    "a generic function": (
+        "import nested\n---\n@nested.area.register\ndef of_int(x: int): return 'int'\nnested.area(1)",
+        "nested.area.register(float, lambda x: 'float'); nested.area.register(int, lambda x: 'other'); nested.area(1.5)",
+        "assert [nested.area(x) for x in (1, 1.5, 'x', b'')] == ['int', 'any', 'text', 'any']",
+    ),
+    "a generic method": (
+        "import nested; u = nested.Uses(); u.told(1)",
+        "vars(nested.Uses)['told'].register(int, lambda self, x: 'int'); u.told(1)",
+        "assert u.told(1) == 'any'",
+    ),
+}
+
 FUNCTIONS: dict[str, Scenario] = {
     "a default": (
         "import keeps; keeps.add(1)",
@@ -424,7 +493,13 @@ FUNCTIONS: dict[str, Scenario] = {
 
 SCENARIOS = {
     f"{group}: {name}": scenario
-    for group, scenarios in {"data": DATA, "instances": INSTANCES, "packages": PACKAGES, "functions": FUNCTIONS}.items()
+    for group, scenarios in {
+        "data": DATA,
+        "instances": INSTANCES,
+        "packages": PACKAGES,
+        "within": WITHIN,
+        "functions": FUNCTIONS,
+    }.items()
     for name, scenario in scenarios.items()
 }
 

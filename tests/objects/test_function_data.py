@@ -14,7 +14,7 @@ import pytest
 
 from kishu_kernel.objects.function_data import FunctionData, set_held
 from kishu_kernel.objects.module_originals import ABSENT
-from kishu_kernel.objects.rebuild.code import held_by_function
+from kishu_kernel.objects.rebuild.code import held_attribute
 
 SOURCE = """
 import functools, enum
@@ -85,7 +85,7 @@ def test_each_is_found_and_set_where_it_is(own: Any) -> None:
     for path, value in found.items():
         assert data.holds(path)
         assert data.get(path) is value
-        assert held_by_function("own_functions", path) is value
+        assert held_attribute("own_functions", path) is value
     new = {path: object() for path in found}
     data.set_held({**data.held(), **new})
     assert {path: data.get(path) for path in found} == new == data.data()
@@ -93,7 +93,9 @@ def test_each_is_found_and_set_where_it_is(own: Any) -> None:
     assert own.add.__defaults__ == (new["add(acc)"],)
     assert own.add.__kwdefaults__ == {"named": new["add(named)"], "plain": 1}
     data.set_held({})
-    assert set(data.data().values()) == {ABSENT}
+    left = data.data()
+    assert left.pop("by_library.registry") == {}
+    assert set(left.values()) == {ABSENT}
     assert not vars(own.count)
     assert own.add.__defaults__ is own.add.__kwdefaults__ is None
     data.set_held(new)

@@ -52,7 +52,7 @@ _NAMES = frozenset(
             ("kishu_kernel.rebuild", name)
             for name in (
                 *("ABSENT", "_Absent"),
-                *("EMPTY_CELL", "_EmptyCell", "bind_method", "dict_view", "held_by_function"),
+                *("EMPTY_CELL", "_EmptyCell", "bind_method", "dict_view", "held_attribute"),
                 *("load_array", "load_class", "load_storage", "load_strings"),
                 *("load_buffer_view", "load_derived_array", "load_view"),
                 *("make_filled_cache", "set_cached_calls"),

@@ -181,10 +181,12 @@ def set_enum_state(cls: Any, state: tuple[dict[str, dict[str, Any]], dict[str, A
 
 
 def module_original(module: str, name: str) -> Any:
-    """The function or class that the source of a module of the user's defines under this name."""
-    there, originals = module_originals.get(module, (None, {}))
+    """The function or class that the source of a module of the user's defines there, in a class maybe."""
+    there, originals = module_originals.get(module, (None, dict[str, Any]()))
     found = load_module(module)
-    return originals[name] if there is found and name in originals else getattr(found, name)
+    return (
+        originals[name] if there is found and name in originals else functools.reduce(getattr, name.split("."), found)
+    )
 
 
 def dict_view(mapping: dict[Any, Any], kind: str) -> Any:
@@ -207,15 +209,15 @@ def module_attribute(module: str, name: str) -> Any:
     return getattr(sys.modules[module], name)
 
 
-def held_by_function(module: str, path: str) -> Any:
-    """What a function of a module of the user's holds, by its path as of `function_data`."""
+def held_attribute(module: str, path: str) -> Any:
+    """What a class or a function of a module of the user's holds, by its path as of `own_module_data`."""
     of, _, name = path.removesuffix(")").rpartition("(" if path.endswith(")") else ".")
-    function: Any = load_module(module)
+    holder: Any = load_module(module)
     for part in of.removesuffix(".<locals>").split("."):
-        function = getattr(function, part)
-    function = getattr(function, "__func__", function)
+        holder = getattr(holder, part)
+    holder = getattr(holder, "__func__", holder)
     if path.endswith(")"):
-        return inspect.signature(function, follow_wrapped=False).parameters[name].default
+        return inspect.signature(holder, follow_wrapped=False).parameters[name].default
     if of.endswith(".<locals>"):
-        return function.__closure__[function.__code__.co_freevars.index(name)].cell_contents
-    return function.__dict__[name]
+        return holder.__closure__[holder.__code__.co_freevars.index(name)].cell_contents
+    return holder.__dict__[name]
