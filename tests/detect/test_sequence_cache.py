@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from kishu_kernel.detect.detector import Detector
 from kishu_kernel.detect.fingerprint import Fingerprinter
 from kishu_kernel.detect.sequence_cache import LONG, TUPLES_HAVE_KEYS, SequenceCache, key_of_array, key_of_tuple
-from kishu_kernel.detect.walk import twins
+from kishu_kernel.detect.walk import sequences, twins
 from kishu_kernel.detect.walk.result import Fingerprint
 from kishu_kernel.model import EVERYTHING
 from kishu_kernel.objects.reduction_table import ReductionTable
@@ -235,3 +235,15 @@ def test_long_texts_are_written_by_their_content(different: int) -> None:
     assert look([f"{number % different:02000}" for number in range(40_000)]).digest == one
     known[7] = known[8]
     assert look([known[number % different] for number in range(40_000)]).digest != one
+
+
+@pytest.mark.parametrize("different", [100, 1_001, 12_500, 50_000])
+def test_many_short_texts_are_written_by_their_content(monkeypatch: pytest.MonkeyPatch, different: int) -> None:
+    """Though only some of them are looked at, and in a regular order few can look like many."""
+    monkeypatch.setattr(sequences, "LARGE_BYTES", 1 << 20)
+    known = [f"a text with number {number}" for number in range(different)]
+    items = [known[number % different] for number in range(50_000)]
+    one = look(items).digest
+    assert look([f"a text with number {number % different}" for number in range(50_000)]).digest == one
+    for place in (0, 1, 33_333, 49_999):
+        assert look([*items[:place], "another text", *items[place + 1 :]]).digest != one
