@@ -31,7 +31,6 @@ from kishu_kernel.objects.library_globals import module_attribute_name
 from kishu_kernel.objects.module_originals import ABSENT
 from kishu_kernel.objects.own_modules import (
     BY_NAME,
-    classes_within,
     is_code_at_home,
     is_of_notebook,
     is_same_constant,
@@ -132,10 +131,13 @@ class FunctionData:
     """What the functions of a module hold, by paths that begin with the names of these.
 
     Made when the module was loaded: what is plain then is what its source says.
+
+    Args:
+        classes: those of the module, by their paths.
     """
 
-    def __init__(self, module: types.ModuleType) -> None:
-        self._functions = dict(_functions_of(module))
+    def __init__(self, module: types.ModuleType, classes: Mapping[str, type]) -> None:
+        self._functions = dict(_functions_of(module, classes))
         self._first: dict[str, Any] = {}
         self._loaded: dict[str, set[str]] = {}
         """Function -> what it held."""
@@ -222,13 +224,12 @@ class FunctionData:
                 set_held(*place, value)
 
 
-def _functions_of(module: types.ModuleType) -> Iterator[tuple[str, types.FunctionType]]:
+def _functions_of(module: types.ModuleType, classes: Mapping[str, type]) -> Iterator[tuple[str, types.FunctionType]]:
     """The functions that a module's source has put into it and its classes, and those beneath decorators, by paths."""
-    contents = module_contents(module)
-    for key, value in list(contents.items()):
+    for key, value in list(module_contents(module).items()):
         if type(key) is str and type(value) is types.FunctionType and is_code_at_home(module, key, value):
             yield from _with_wrapped(key, value)
-    for path, cls in classes_within(str(contents.get("__name__")), contents):
+    for path, cls in classes.items():
         for attribute, member in list(contents_of(cls).items()):
             if type(attribute) is str:
                 yield from _functions_in(f"{path}.{attribute}", member)

@@ -29,7 +29,6 @@ from kishu_kernel.objects.module_sources import NO_CONSTANT, SourceFacts, source
 from kishu_kernel.objects.own_modules import (
     classes_within,
     held_since_import,
-    is_class_of,
     is_code_at_home,
     is_of_notebook,
     is_part_of,
@@ -80,9 +79,9 @@ class OwnModule:
         self._spec = contents.get("__spec__")
         self.facts = source_facts(self.module)
         self._originals = originals_of(self.module, self.facts)
+        self._by_path = dict(classes_within(self.name, contents))
         self._of_classes = {
-            path: _ClassData(self.name, path, cls, self._said_of(path)).code()
-            for path, cls in classes_within(self.name, contents)
+            path: _ClassData(self.name, path, cls, self._said_of(path)).code() for path, cls in self._by_path.items()
         }
         within = {f"{path}.{name}": each for path, code in self._of_classes.items() for name, each in code.items()}
         module_originals[self.name] = self.module, ChainMap(self._originals, within)
@@ -92,7 +91,7 @@ class OwnModule:
         self._classes: list[_ClassData] = []
 
     def _look_at_functions(self) -> None:
-        self.functions = FunctionData(self.module)
+        self.functions = FunctionData(self.module, self._by_path)
         held_within[self.name] = self._held_within
 
     def _said_of(self, path: str) -> SourceFacts:
@@ -145,10 +144,11 @@ class OwnModule:
                 self._own.append(name)
         self._own += self._originals.keys() - contents.keys()
         if edited:
+            self._by_path.update(classes_within(self.name, contents))
             self._look_at_functions()
         self._classes = [
             _ClassData(self.name, path, cls, self._said_of(path), self._of_classes.get(path))
-            for path, cls in classes_within(self.name, contents)
+            for path, cls in self._by_path.items()
         ]
 
     def place(self, rest: str) -> tuple[Any, str] | None:
@@ -158,10 +158,8 @@ class OwnModule:
         of, _, attribute = rest.rpartition(".")
         if not of:
             return self.module, attribute
-        cls: Any = self.module
-        for name in of.split("."):
-            cls = get_data(cls, name)
-        return (cls, attribute) if is_class_of(self.name, of, cls) else None
+        cls = self._by_path.get(of)
+        return None if cls is None else (cls, attribute)
 
     def original(self, rest: str) -> Any:
         """What the source has put there that is no data; `ABSENT` if nothing."""
@@ -174,8 +172,8 @@ class OwnModule:
         return self._of_classes.get(of, {}).get(attribute, ABSENT) if constant is NO_CONSTANT else constant
 
     def classes(self) -> Iterable[type]:
-        """The classes that it defines."""
-        return [cls for _, cls in classes_within(self.name, module_contents(self.module))]
+        """The classes that it defines, wherever a cell has put them."""
+        return self._by_path.values()
 
     def forget_part(self, attribute: str) -> None:
         """A module of this package is taken out of it, or put into it."""
@@ -217,7 +215,7 @@ class _ClassData:
         if type(attribute) is not str or attribute.startswith(("__", "_abc_")):
             return False
         kind = type(value)
-        if type(self._cls) is EnumMeta and (
+        if derives(type(self._cls), EnumMeta) and (
             kind is self._cls or (attribute.startswith("_") and attribute.endswith("_"))
         ):
             return False  # a member, or what it knows of them

@@ -14,6 +14,7 @@ import pytest
 
 from kishu_kernel.objects.function_data import FunctionData, set_held
 from kishu_kernel.objects.module_originals import ABSENT
+from kishu_kernel.objects.own_modules import classes_within
 from kishu_kernel.objects.rebuild.code import held_attribute
 
 SOURCE = """
@@ -60,10 +61,14 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     del sys.modules["own_functions"]
 
 
+def data_of(own: Any) -> FunctionData:
+    return FunctionData(own, dict(classes_within("own_functions", vars(own))))
+
+
 def test_what_is_data(own: Any) -> None:
     """What can be another without being another object; no plain default, and no code."""
     given, _, inner = own.double()
-    assert FunctionData(own).data() == {
+    assert data_of(own).data() == {
         "add(acc)": own.add.__defaults__[0],
         "add(named)": own.add.__kwdefaults__["named"],
         "count.calls": 0,
@@ -80,7 +85,7 @@ def test_what_is_data(own: Any) -> None:
 
 def test_each_is_found_and_set_where_it_is(own: Any) -> None:
     """By a path, and by what a stored stream calls."""
-    data = FunctionData(own)
+    data = data_of(own)
     found = data.data()
     for path, value in found.items():
         assert data.holds(path)
@@ -105,7 +110,7 @@ def test_each_is_found_and_set_where_it_is(own: Any) -> None:
 @pytest.mark.parametrize("turn", [1, -1], ids=["first to last", "last to first"])
 def test_defaults_are_set_in_any_order(own: Any, turn: int) -> None:
     """One before another that has none yet waits for it."""
-    data, function = FunctionData(own), own.plain
+    data, function = data_of(own), own.plain
     function.__defaults__ = None
     assert list(data.data().values()).count(ABSENT) == 5
     for path in [f"plain({name})" for name in ("a", "b", "c", "colour", "key")][::turn]:
@@ -142,7 +147,7 @@ CHANGES: dict[Callable[[Any], None], str] = {
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_what_a_cell_has_set_is_data_until_it_is_as_it_was(own: Any, change: Callable[[Any], None]) -> None:
-    data = FunctionData(own)
+    data = data_of(own)
     before = data.data()
     change(own)
     path = CHANGES[change]
@@ -159,7 +164,7 @@ def test_a_source_that_was_edited_counts(own: Any) -> None:
         own.add.__code__.replace(co_varnames=("acc", "other", "named", "plain")), vars(own), "add"
     )
     own.add.__qualname__ = "add"
-    data = FunctionData(own)
+    data = data_of(own)
     assert data.place("add(x)") is None
     assert data.place("gone(x)") is None
     assert data.place("double.<locals>.gone") is None
@@ -168,7 +173,7 @@ def test_a_source_that_was_edited_counts(own: Any) -> None:
 
 def test_what_an_older_kernel_did_not_store_is_left_as_it_is(own: Any) -> None:
     """What a state does not name is what the source has put there: of lists and counts that is what is there."""
-    data = FunctionData(own)
+    data = data_of(own)
     for path, value in data.data().items():
         assert data.original(path) is value
 
@@ -179,7 +184,7 @@ def test_nothing_is_kept_alive(own: Any) -> None:
     class Thing:
         pass
 
-    data = FunctionData(own)
+    data = data_of(own)
     own.plain.__defaults__ = (Thing(),)
     own.count.calls = Thing()
     data.data()
