@@ -168,13 +168,13 @@ class _Watched:
             self._registry.write(gone, new)
 
     def _is_own(self, key: Any, entry: Any) -> bool:
+        for known, is_own in ((self._own, True), (self._theirs, False)):
+            if known.get(key, _ABSENT) is entry:  # whose it was when it came
+                return is_own
         if is_of_the_notebook(key) or is_of_the_notebook(entry):
             return True
-        if self._registry.users_only is None or self._theirs.get(key, _ABSENT) is entry:
-            return False
-        if self._own.get(key, _ABSENT) is entry:
-            return True
-        return self._registry.users_only(key, entry) and not _is_brought(self._registry.package, self._modules)
+        only = self._registry.users_only
+        return only is not None and only(key, entry) and not _is_brought(self._registry.package, self._modules)
 
 
 # -- kinds of registries -------------------------------------------------------------------------------
@@ -320,7 +320,7 @@ def is_of_the_notebook(obj: Any) -> bool:
         if kind is types.FunctionType and _is_users_home(each.__globals__.get("__name__")):
             return True
         if steps < _DEEPEST:
-            todo.extend((held, steps + 1) for held in _held_by(each, kind))
+            todo.extend((held, steps + 1) for held in _held_by(each, kind) if not is_atom(held))
     return False
 
 
