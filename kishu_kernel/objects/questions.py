@@ -20,7 +20,8 @@ from kishu_kernel.objects.classes import (
 )
 from kishu_kernel.objects.libraries.standard.values import VALUE_TYPES
 from kishu_kernel.objects.library import HeldOutsideError, Library, Reduction, WithMemo, callables_at
-from kishu_kernel.objects.library_globals import Version, globals_of_class, ids_of_held, version_of_class_globals
+from kishu_kernel.objects.library_globals import Version, version_of_class_globals
+from kishu_kernel.objects.library_statics import holds_statics
 from kishu_kernel.objects.registry import Entry, UnknownError, registry
 
 # -- what sharing an object means ----------------------------------------------------------------------
@@ -48,21 +49,9 @@ def is_hub(kind: type) -> bool:
     return registry.find("hubs", kind) is not None
 
 
-def library_globals_of(kind: type, known: dict[object, set[int]]) -> list[set[int]]:
-    """Ids of objects that belong to the library of this class, whoever refers to them. See `globals_of_class`."""
-    found = globals_of_class(kind, known)
-    for library in registry.of(kind):
-        if library not in known:
-            known[library] = set()
-            with suppress(UnknownError):
-                known[library] = ids_of_held(library.statics())
-        found.append(known[library])
-    return found
-
-
 def version_of_globals(kind: type) -> Version | None:
-    """Another one whenever `library_globals_of` may give others. None: that is not known."""
-    if any(type(library).statics is not Library.statics for library in registry.of(kind)):
+    """Another one whenever a library may hold others (`globals_of_class`, `LibraryStatics`). None: that is unknown."""
+    if any(map(holds_statics, registry.of(kind))):
         return None
     return version_of_class_globals(kind)
 

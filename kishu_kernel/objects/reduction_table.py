@@ -21,6 +21,7 @@ from kishu_kernel.process.native import type_version
 
 if TYPE_CHECKING:  # imported when the first object is taken apart
     from kishu_kernel.objects.lasting_references import LastingReferences
+    from kishu_kernel.objects.library_statics import LibraryStatics
 
 Entry = Callable[[Any, Any], Reduction]
 """Takes an instance apart: takes the `Reducer` and the instance."""
@@ -54,6 +55,13 @@ class ReductionTable:
         from kishu_kernel.objects.lasting_references import LastingReferences
 
         return LastingReferences()
+
+    @cached_property
+    def statics(self) -> LibraryStatics:
+        """What libraries hold, whoever refers to it; to look again is for who begins to walk."""
+        from kishu_kernel.objects.library_statics import LibraryStatics
+
+        return LibraryStatics()
 
     def known(self, kind: type) -> tuple[bool, Entry | None, int]:
         """Whether it is known of this type, and what; and the type's version, for `note`."""

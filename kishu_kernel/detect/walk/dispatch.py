@@ -51,7 +51,7 @@ from kishu_kernel.detect.walk.reductions import (
 from kishu_kernel.detect.walk.state import Handler, Shared, Walk
 from kishu_kernel.objects.arrays import array_type, is_array_type, is_dtype_type, is_scalar_type
 from kishu_kernel.objects.classes import derives, module_name, qualified_name
-from kishu_kernel.objects.library_globals import version_of_class_globals
+from kishu_kernel.objects.library_globals import globals_of_class, version_of_class_globals
 from kishu_kernel.objects.questions import (
     exposed_memory_of,
     is_called_anew,
@@ -61,9 +61,7 @@ from kishu_kernel.objects.questions import (
     is_label_type,
     is_untraversable,
     is_value_type,
-    library_globals_of,
     reduction_of,
-    version_of_globals,
 )
 from kishu_kernel.objects.rebuild.code import make_function, module_attribute, set_function_state
 from kishu_kernel.objects.rebuild.instances import make_derived, make_instance
@@ -117,13 +115,14 @@ class ObjectWalk(Walk):
         then, known = table.lasting.get(kind) or (None, None)
         if known is None or then is None or then != version_of_class_globals(kind):
             if kind not in self.statics:
-                self.statics[kind] = library_globals_of(kind, self.shared.held_by_libraries)
+                found = globals_of_class(kind, self.shared.held_by_libraries)
+                self.statics[kind] = [*found, *table.statics.of(kind)]
             handler = self._resolved(kind, obj) if known is None else known[0]
             asked = known is None and not derives(kind, type) and is_asked(self, kind)
             known = (handler, *self.statics[kind])
             if asked:
                 return known
-            then = version_of_globals(kind)
+            then = version_of_class_globals(kind)
             table.lasting.put(kind, (then, known))
         if then is not None:
             self.shared.moment.walkers[kind] = known

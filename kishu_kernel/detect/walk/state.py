@@ -45,8 +45,8 @@ class Shared:
 
     Attributes:
         hashes: digests of memory, by start and size; the memory is alive as long as this is.
-        statics: for each type met, what its library holds (`globals_of_class`).
-        held_by_libraries: the same, for each library, module and class that was asked.
+        statics: for each type met, what its library holds (`globals_of_class`, `LibraryStatics`).
+        held_by_libraries: the same, for each module and class that was asked.
         sequence_cache: long sequences of atoms that an earlier judgement has fingerprinted.
         apart: what walks apart found that began with no other under way, by the ids of the objects, which are kept.
         hubs: what the walks from hubs found, by the hubs' ids; None while one is under way.
