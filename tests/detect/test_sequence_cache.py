@@ -237,13 +237,19 @@ def test_long_texts_are_written_by_their_content(different: int) -> None:
     assert look([known[number % different] for number in range(40_000)]).digest != one
 
 
+@pytest.mark.parametrize("missing", ["", None, np.nan, float("nan"), 1, b"a"])
 @pytest.mark.parametrize("different", [100, 1_001, 12_500, 50_000])
-def test_many_short_texts_are_written_by_their_content(monkeypatch: pytest.MonkeyPatch, different: int) -> None:
-    """Though only some of them are looked at, and in a regular order few can look like many."""
+def test_many_short_texts_are_written_by_their_content(
+    monkeypatch: pytest.MonkeyPatch, different: int, missing: Any
+) -> None:
+    """Though only some are looked at, and in a regular order few can look like many. Others stand between them."""
     monkeypatch.setattr(sequences, "LARGE_BYTES", 1 << 20)
     known = [f"a text with number {number}" for number in range(different)]
-    items = [known[number % different] for number in range(50_000)]
+    items: list[Any] = [known[number % different] for number in range(50_000)]
+    same: list[Any] = [f"a text with number {number % different}" for number in range(50_000)]
+    items[7::11] = [missing] * len(items[7::11])
+    same[7::11] = [float("nan") if missing != missing else missing for _ in same[7::11]]
     one = look(items).digest
-    assert look([f"a text with number {number % different}" for number in range(50_000)]).digest == one
-    for place in (0, 1, 33_333, 49_999):
+    assert look(same).digest == one
+    for place in (0, 1, 7, 33_333, 49_999):
         assert look([*items[:place], "another text", *items[place + 1 :]]).digest != one

@@ -59,16 +59,15 @@ def write_cached(walk: Walk, key: bytes, objects: Any, owner: Any = None, copy_o
 
 def write_plain(walk: Walk, items: list[Any] | tuple[Any, ...]) -> bool:
     """Writes a sequence of plain atoms, which nobody changes meanwhile; False where it holds anything else."""
-    heavy = _looks_heavy(items)
-    content = None if heavy or len(items) < LONG else walk.twin.content(items)
+    if _looks_heavy(items) and _write_repeated(walk, items):
+        return True
+    content = None if len(items) < LONG else walk.twin.content(items)
     if content is not None:
         walk.parts.append(content)
         return True
     kinds = walk.kinds(items)
     if not kinds <= PLAIN:
         return False
-    if heavy and _write_repeated(walk, items, kinds):
-        return True
     if int in kinds and has_long_int(items):
         return False
     try:
@@ -87,13 +86,17 @@ def write_plain(walk: Walk, items: list[Any] | tuple[Any, ...]) -> bool:
     return True
 
 
-def _write_repeated(walk: Walk, items: list[Any] | tuple[Any, ...], kinds: set[type]) -> bool:
-    """Writes few atoms that stand in many places: each once, and where. False where they are many.
+def _write_repeated(walk: Walk, items: list[Any] | tuple[Any, ...]) -> bool:
+    """Writes few plain atoms that stand in many places: each once, and where. False where they are many, or not plain.
 
     Goes by equality: equal content is written in the same way. The same object is looked at once, however often it
     stands there: all its places together may be more than any memory.
     """
-    if kinds <= _QUICKLY_COMPARED and _are_many(items):
+    kinds = walk.kinds(items)
+    if not kinds <= PLAIN:
+        return False
+    text = str if str in kinds else bytes if bytes in kinds else None
+    if text is not None and _are_many(items, text):
         return False
     objects = dict(zip(map(id, items), items, strict=True))
     numbers: dict[Any, int] = {}
@@ -110,31 +113,35 @@ def _write_repeated(walk: Walk, items: list[Any] | tuple[Any, ...], kinds: set[t
     return True
 
 
-_QUICKLY_COMPARED = {str, bytes}
 _AT_ONCE = 1 << 16
 _SHORT = 1 << 12
 _AS_A_PLACE = 64
 """Mean length of texts that together take no more than a few times the memory of their places."""
 
 
-def _are_many(items: list[Any] | tuple[Any, ...]) -> bool:
-    """Whether more than about a quarter of these texts are different. Of long ones it is not asked: each is compared.
+def _are_many(items: list[Any] | tuple[Any, ...], text: type) -> bool:
+    """Whether different texts stand in more than about a quarter of the places.
 
-    Goes by content alone. Of a quarter, spread evenly, one in 64 of all places shows 31 different ones in 32. Of texts
-    that are not short this is not enough: in a regular order few could look like many, and be written in each place.
+    Goes by content alone, so nothing else is counted: a nan is equal to none. Of long texts it is not asked: each is
+    compared. Of a quarter, spread evenly, one in 64 of all places shows 31 different ones in 32. Of texts that are not
+    short this is not enough: in a regular order few could look like many, and be written in each place.
     """
-    length = sum(map(len, items[:: max(1, len(items) // 64)])) / 64
+    length = sum(map(len, _only(text, items[:: max(1, len(items) // 64)]))) / 64
     if length > _SHORT:
         return False
     some = items[::64]
-    if length <= _AS_A_PLACE and len(set(some)) * 32 > len(some) * 31:
+    if length <= _AS_A_PLACE and len(set(_only(text, some))) * 32 > len(some) * 31:
         return True
     different: set[Any] = set()
     for start in range(0, len(items), _AT_ONCE):
-        different.update(items[start : start + _AT_ONCE])
+        different.update(_only(text, items[start : start + _AT_ONCE]))
         if len(different) * 4 > len(items):
             return True
     return False
+
+
+def _only(kind: type, items: list[Any] | tuple[Any, ...]) -> list[Any]:
+    return [each for each in items if type(each) is kind]
 
 
 def _key(atom: Any) -> Any:
