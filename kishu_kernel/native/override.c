@@ -172,9 +172,10 @@ array_from(Override *self, PyObject *obj, PyObject *dtype, Py_buffer *view)
     PyObject *shape = PyObject_GetAttrString(obj, "shape"), *key = PyLong_FromVoidPtr(obj);
     PyObject *met = Py_BuildValue("OKK", obj, (unsigned long long)(uintptr_t)view->buf, (unsigned long long)(uintptr_t)view->buf + (unsigned long long)view->len);
     PyObject *arguments = NULL, *found = NULL;
-    if (shape != NULL && key != NULL && met != NULL && PyDict_SetItem(self->arrays, key, met) == 0) {
+    int there = shape != NULL && key != NULL && met != NULL;
+    if (there && (!view->len || PyDict_SetItem(self->arrays, key, met) == 0)) { /* one without elements shares no memory */
         PyObject *order = PyUnicode_InternFromString(PyBuffer_IsContiguous(view, 'C') ? "C" : "F"); /* the one that Python writes, too */
-        arguments = order == NULL ? NULL : Py_BuildValue("y#OONO", view->buf, view->len, dtype, shape, order, Py_True);
+        arguments = order == NULL ? NULL : Py_BuildValue("y#OONO", view->len ? view->buf : "", view->len, dtype, shape, order, Py_True);
     }
     if (arguments != NULL) {
         found = PyTuple_Pack(2, self->load_array, arguments);
@@ -198,7 +199,7 @@ by_memory(Override *self, PyObject *obj)
         PyErr_Clear();
     }
     else if (usable > 0) {
-        if (!view.readonly && view.len > 0 && view.len < self->in_band && PyBuffer_IsContiguous(&view, 'A')) {
+        if (!view.readonly && view.len < self->in_band && PyBuffer_IsContiguous(&view, 'A')) {
             found = array_from(self, obj, dtype, &view);
         }
         PyBuffer_Release(&view);

@@ -146,6 +146,17 @@ def test_both_twins_write_the_same_of_arrays(number: int, monkeypatch: pytest.Mo
     assert short == long
 
 
+def test_the_stream_of_arrays_without_elements_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, numbers = np.empty((0, 2)), np.zeros(3)
+    value = [rows, rows[:, 0], np.empty((3, 0), "i2", "F"), numbers, numbers[:0], np.empty(0, "M8[s]"), rows, b""]
+    short = encode(("value",), {"value": value}, TABLE)
+    monkeypatch.setattr(usual_instances, "WALKER", None)
+    long = encode(("value",), {"value": value}, TABLE)
+    assert isinstance(short, Payload)
+    assert isinstance(long, Payload)
+    assert short.stream == long.stream
+
+
 @given(seed=st.integers(0, 1 << 30))
 def test_the_stream_of_arrays_that_share_memory_is_the_same(seed: int) -> None:
     draw = random.Random(seed)
