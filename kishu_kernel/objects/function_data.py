@@ -139,33 +139,38 @@ class FunctionData:
     def __init__(self, module: types.ModuleType, classes: Mapping[str, type]) -> None:
         self._functions = dict(_functions_of(module, classes))
         self._first: dict[str, Any] = {}
-        self._loaded: dict[str, set[str]] = {}
-        """Function -> what it held."""
+        self._loaded: dict[str, tuple[types.CodeType, set[str]]] = {}
+        """Function -> its code, and what it held."""
         for of, function in self._functions.items():
-            held = dict(_held(of, function))
-            self._loaded[of] = set(held)
-            self._first.update(
-                (path, value) for path, value in held.items() if _is_said_by_source(function, path, value)
-            )
+            self._note(of, function)
         self._part()
+
+    def _note(self, of: str, function: types.FunctionType) -> None:
+        """Its source was run, or what reloads modules has put edited code into it."""
+        held = dict(_held(of, function))
+        self._loaded[of] = function.__code__, set(held)
+        said = {path: value for path, value in held.items() if _is_said_by_source(function, path, value)}
+        self._first.update(said)
 
     def _part(self) -> None:
         """Finds those that hold nothing but defaults of the source: most do, and that they still do is quickly seen."""
-        self._quiet: list[tuple[types.FunctionType, tuple[Any, ...] | None, dict[str, Any] | None]] = []
+        self._quiet: list[tuple[types.FunctionType, Any, tuple[Any, ...] | None, dict[str, Any] | None]] = []
         self._others: dict[str, types.FunctionType] = {}
         for of, function in self._functions.items():
             if function.__dict__ or function.__code__.co_freevars not in _NOTHING_KEPT or self._data_of(of, function):
                 self._others[of] = function
             else:
                 named = function.__kwdefaults__
-                self._quiet.append((function, function.__defaults__, None if named is None else named.copy()))
+                kept = None if named is None else named.copy()
+                self._quiet.append((function, function.__code__, function.__defaults__, kept))
 
     def data(self) -> dict[str, Any]:
         """All of it that is data; path -> object, or what stands for one that is gone."""
-        for function, defaults, named in self._quiet:
+        for function, code, defaults, named in self._quiet:
             now = function.__kwdefaults__
             named_differ = now is not named and not _are_same(now, named)
-            if function.__defaults__ is not defaults or named_differ or function.__dict__:
+            same = function.__defaults__ is defaults and function.__code__ is code
+            if not same or named_differ or function.__dict__:
                 self._part()
                 break
         found: dict[str, Any] = {}
@@ -174,9 +179,11 @@ class FunctionData:
         return found
 
     def _data_of(self, of: str, function: types.FunctionType) -> dict[str, Any]:
+        if function.__code__ is not self._loaded[of][0]:
+            self._note(of, function)
         held = dict(_held(of, function))
         found = {path: value for path, value in held.items() if not self._is_of_source(path, value)}
-        return found | dict.fromkeys(self._loaded[of] - held.keys(), ABSENT)
+        return found | dict.fromkeys(self._loaded[of][1] - held.keys(), ABSENT)
 
     def _is_of_source(self, path: str, value: Any) -> bool:
         first = self._first.get(path, ABSENT)
@@ -204,7 +211,7 @@ class FunctionData:
         """What the source has put there, as far as it is plain; else what is there now. `ABSENT` if nothing was."""
         if path in self._first:
             return self._first[path]
-        return self.get(path) if any(path in held for held in self._loaded.values()) else ABSENT
+        return self.get(path) if any(path in held for _, held in self._loaded.values()) else ABSENT
 
     def holds(self, path: str) -> bool:
         """Whether it is such a path, and not one of a class or a module."""

@@ -7,6 +7,7 @@ functions hold; `session.module_data` goes over all modules of the session.
 from __future__ import annotations
 
 import functools
+import sys
 import types
 from collections import ChainMap
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,7 +22,9 @@ from kishu_kernel.objects.classes import (
     is_atom,
     is_users_own,
     module_contents,
+    module_name,
     mro_of,
+    qualified_name,
 )
 from kishu_kernel.objects.function_data import FunctionData, Holder, get_held, is_plain, set_held
 from kishu_kernel.objects.module_originals import ABSENT, held_within, module_originals
@@ -147,7 +150,7 @@ class OwnModule:
             self._by_path.update(classes_within(self.name, contents))
             self._look_at_functions()
         self._classes = [
-            _ClassData(self.name, path, cls, self._said_of(path), self._of_classes.get(path))
+            _ClassData(self.name, path, cls, self._said_of(path), self._of_classes.setdefault(path, {}))
             for path, cls in self._by_path.items()
         ]
 
@@ -188,7 +191,7 @@ class _ClassData:
     """
 
     def __init__(
-        self, module: str, path: str, cls: type, facts: SourceFacts, code: Mapping[str, Any] | None = None
+        self, module: str, path: str, cls: type, facts: SourceFacts, code: dict[str, Any] | None = None
     ) -> None:
         self._name, self._cls, self._facts, self._code = f"{module}.{path}", cls, facts, code
         self._seen: tuple[list[str], list[int]] = ([], [])
@@ -219,8 +222,13 @@ class _ClassData:
             kind is self._cls or (attribute.startswith("_") and attribute.endswith("_"))
         ):
             return False  # a member, or what it knows of them
+        if self._code is not None and self._code.get(attribute, ABSENT) is value:
+            return False
+        if self._code is not None and self._is_at_home(attribute, value):  # what reloads modules has put it there
+            self._code[attribute] = value
+            return False
         if self._code is not None and attribute in self._code:
-            return self._code[attribute] is not value
+            return True
         if is_same_constant(self._facts.constant(attribute), value):
             return False
         if kind is types.FunctionType:  # another module's, which a decorator put there, is code as well
@@ -232,6 +240,24 @@ class _ClassData:
         if issubclass(kind, _MADE_BY_PYTHON):
             return False
         return is_users_own(kind) or not any("__get__" in contents_of(base) for base in mro_of(kind))
+
+    def _is_at_home(self, attribute: str, value: Any) -> bool:
+        """Whether it says of itself that the source has put it there."""
+        kind = type(value)
+        if kind is staticmethod or kind is classmethod:
+            value = value.__func__
+        elif kind is property:
+            value = value.fget
+        if derives(type(value), type):
+            module, name = module_name(value), qualified_name(value)
+        elif type(value) is types.FunctionType:
+            module, name = value.__module__, value.__qualname__
+        else:
+            return False
+        home = module_name(self._cls)
+        if module != home or get_data(sys.modules.get(home), attribute) is value:
+            return False
+        return name in (f"{qualified_name(self._cls)}.{attribute}", attribute)  # IPython's calls a new one so
 
 
 @dataclass(frozen=True, slots=True)

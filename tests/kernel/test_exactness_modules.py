@@ -8,7 +8,9 @@ that was started anew. Modules are written once, before the kernel begins.
 
 from __future__ import annotations
 
+import os
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -571,6 +573,39 @@ def test_what_was_deleted_is_not_there_where_a_checkout_is_the_first_to_import(t
         kernel.done("checkout", target=made)
         there = "[hasattr(*each) for each in ((helper, 'alias'), (conf, 'OTHERS'), (conf.Settings, 'paths'), (helper, 'cfg'))]"
         assert kernel.value(there) == [False, False, False, True]
+
+
+WRITTEN = (
+    "class Account:\n    class Log:\n        lines = []\n    def pay(self, n, log=[]): log.append(n); return log\n"
+    "def add(x, acc=[]):\n    acc.append(x)\n    return acc\n"
+)
+EDITED = (
+    "class Account:\n    class Log:\n        lines = []\n    def pay(self, n, log=[], by='me'): log.append((n, by)); return log\n"
+    "    def close(self): return 'closed'\n"
+    "def add(x, more=5, acc=[]):\n    acc.append(x + more)\n    return acc\n"
+)
+
+
+def test_functions_of_an_edited_source_get_back_what_they_kept(tmp_path: Path) -> None:
+    """The code is that of the file, as `%autoreload` has brought it; parameters that are new have their defaults."""
+    source = tmp_path / "ledger.py"
+    source.write_text(WRITTEN)
+    with Kernel(tmp_path, environment={"JPY_SESSION_NAME": str(tmp_path / "book.ipynb")}) as kernel:
+        kernel.ok("%load_ext autoreload\n%autoreload 2\nimport ledger; from ledger import add, Account")
+        kernel.ok("acc = add(1); me = Account(); log = me.pay(2); Account.Log.lines.append(7)")
+        made = kernel.done("status")["head"]
+        kernel.ok("add(3); me.pay(4)")
+        source.write_text(EDITED)
+        os.utime(source, (time.time() + 5, time.time() + 5))
+        kernel.ok("add(5); me.pay(6); Account.Log.lines.append(8)")
+        for restarted in (False, True):
+            kernel.done("checkout", target=made)
+            check = (
+                "(add(1) is acc, acc, me.pay(9) is log, log, me.close(), ledger.Account.Log.lines, add is ledger.add)"
+            )
+            assert kernel.value(check) == (True, [1, 6], True, [2, (9, "me")], "closed", [7], True), restarted
+            if not restarted:
+                kernel.restart(kill=True)
 
 
 def changes(kernel: Kernel) -> tuple[list[str], list[str], list[str]]:
