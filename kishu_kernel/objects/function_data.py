@@ -328,7 +328,7 @@ def _is_said_by_source(function: types.FunctionType, path: str, value: Any) -> b
         return is_plain(value)
     if _is_generic(function):
         return not any(map(is_of_notebook, value.values()))
-    return f".{LOCALS}." in path and issubclass(type(value), BY_NAME) and not is_of_notebook(value)
+    return f".{LOCALS}." in path and _is_of_library(value) and not is_of_notebook(value)
 
 
 def is_plain(value: Any, deep: int = 0) -> bool:
@@ -338,4 +338,10 @@ def is_plain(value: Any, deep: int = 0) -> bool:
         return True
     if kind is tuple or kind is frozenset:
         return deep < _DEEP and all(is_plain(each, deep + 1) for each in value)
-    return not is_users_own(kind) and module_attribute_name(value) is not None
+    return _is_of_library(value)
+
+
+def _is_of_library(value: Any) -> bool:
+    """Whether it goes by its name: code, or the one object of its class that a library means."""
+    kind = type(value)
+    return issubclass(kind, BY_NAME) or (not is_users_own(kind) and module_attribute_name(value) is not None)

@@ -18,7 +18,10 @@ from kishu_kernel.objects.own_modules import classes_within
 from kishu_kernel.objects.rebuild.code import held_attribute
 
 SOURCE = """
-import functools, enum
+import dataclasses, enum, functools
+@dataclasses.dataclass
+class Order:
+    items: list = dataclasses.field(default_factory=list)
 class Colour(enum.Enum):
     RED = 1
 def add(x, acc=[], *, named={}, plain=1): acc.append(x)
