@@ -76,7 +76,7 @@ class Fingerprinter:
         from kishu_kernel.objects.moment import Moment
 
         moment = self._moment or Moment()
-        self._table.statics.look_again()
+        self._table.look_again()
         return Shared(
             self._table,
             sequence_cache=SequenceCache(self._sequences),

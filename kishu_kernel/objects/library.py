@@ -285,3 +285,8 @@ def _at(obj: Any, path: str) -> Any:
     for name in path.split("."):
         obj = getattr(obj, name, None)
     return obj
+
+
+def holds_statics(library: Library) -> bool:
+    """Whether it may hold anything of the kind: its file says so."""
+    return type(library).statics is not Library.statics

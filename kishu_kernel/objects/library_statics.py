@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from kishu_kernel.objects.library import Library
+from kishu_kernel.objects.library import Library, holds_statics
 from kishu_kernel.objects.library_globals import ids_of_held
 from kishu_kernel.objects.registry import UnknownError, registry
 
@@ -39,8 +39,3 @@ class LibraryStatics:
         held.clear()
         with suppress(UnknownError):
             held |= ids_of_held(library.statics())
-
-
-def holds_statics(library: Library) -> bool:
-    """Whether it may hold anything of the kind: its file says so."""
-    return type(library).statics is not Library.statics

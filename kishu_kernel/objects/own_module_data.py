@@ -48,15 +48,6 @@ _MADE_BY_PYTHON = (
 _NOTHING_SAID = SourceFacts()
 
 
-def note_held(own: OwnModule) -> None:
-    """Notes what a module holds that was just loaded."""
-    held = {name: value for name, value in list(module_contents(own.module).items()) if type(name) is str}
-    within = {name[len(own.name) + 1 :]: value for name, value in own.data().items()}
-    for name, value in {**within, **held}.items():
-        if not is_atom(value):
-            held_since_import.setdefault(id(value), (own.name, name))
-
-
 class OwnModule:
     """One of the user's own modules: what of it is data, by names that begin with its own.
 
@@ -95,7 +86,7 @@ class OwnModule:
 
     def _look_at_functions(self) -> None:
         self.functions = FunctionData(self.module, self._by_path)
-        held_within[self.name] = self._held_within
+        held_within[self.name] = self.get
 
     def _said_of(self, path: str) -> SourceFacts:
         """What the source says of a class."""
@@ -104,9 +95,25 @@ class OwnModule:
             found = found.classes.get(name, _NOTHING_SAID)
         return found
 
-    def _held_within(self, rest: str) -> Any:
+    def note_held(self) -> None:
+        """Notes what it holds, which was just loaded."""
+        held = {name: value for name, value in list(module_contents(self.module).items()) if type(name) is str}
+        within = {name[len(self.name) + 1 :]: value for name, value in self.data().items()}
+        for name, value in {**within, **held}.items():
+            if not is_atom(value):
+                held_since_import.setdefault(id(value), (self.name, name))
+
+    def get(self, rest: str) -> Any:
+        """What is held under a name, less the module's own; `ABSENT` if nothing."""
         place = self.place(rest)
-        return None if place is None else get_data(*place)
+        return ABSENT if place is None else get_data(*place)
+
+    def set(self, rest: str, value: Any) -> bool:
+        """Binds such a name, if something holds it: whether something does."""
+        place = self.place(rest)
+        if place is not None:
+            set_data(*place, value)
+        return place is not None
 
     @property
     def is_loaded_anew(self) -> bool:

@@ -19,9 +19,8 @@ from kishu_kernel.objects.classes import (
     module_name,
 )
 from kishu_kernel.objects.libraries.standard.values import VALUE_TYPES
-from kishu_kernel.objects.library import HeldOutsideError, Library, Reduction, WithMemo, callables_at
+from kishu_kernel.objects.library import HeldOutsideError, Library, Reduction, WithMemo, callables_at, holds_statics
 from kishu_kernel.objects.library_globals import Version, version_of_class_globals
-from kishu_kernel.objects.library_statics import holds_statics
 from kishu_kernel.objects.registry import Entry, UnknownError, registry
 
 # -- what sharing an object means ----------------------------------------------------------------------

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from kishu_kernel.objects.class_tokens import ClassTokens
 from kishu_kernel.objects.classes import is_users_own
-from kishu_kernel.objects.library import Reduction
+from kishu_kernel.objects.library import Reduction, holds_statics
 from kishu_kernel.objects.moment import Moment, Unchanged
 from kishu_kernel.objects.refusals import Refusals
 from kishu_kernel.objects.registry import registry
@@ -58,10 +58,19 @@ class ReductionTable:
 
     @cached_property
     def statics(self) -> LibraryStatics:
-        """What libraries hold, whoever refers to it; to look again is for who begins to walk."""
+        """What libraries hold, whoever refers to it."""
         from kishu_kernel.objects.library_statics import LibraryStatics
 
         return LibraryStatics()
+
+    def statics_of(self, kind: type) -> list[set[int]]:
+        """What the libraries that a class is of hold, as of `LibraryStatics`."""
+        return self.statics.of(kind) if any(map(holds_statics, registry.of(kind))) else []
+
+    def look_again(self) -> None:
+        """A walk begins: what libraries hold may be other things by now. A session with none of them does nothing."""
+        if "statics" in vars(self):
+            self.statics.look_again()
 
     def known(self, kind: type) -> tuple[bool, Entry | None, int]:
         """Whether it is known of this type, and what; and the type's version, for `note`."""

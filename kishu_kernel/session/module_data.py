@@ -19,20 +19,13 @@ import sys
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kishu_kernel.model import Delta, module_marker, package_of_marker
 from kishu_kernel.model.dataclass import replace
 from kishu_kernel.objects.classes import module_contents
 from kishu_kernel.objects.library_globals import ModuleAttribute
 from kishu_kernel.objects.module_originals import ABSENT
-from kishu_kernel.objects.own_module_data import (
-    ModulesSnapshot,
-    OwnModule,
-    get_data,
-    note_held,
-    set_data,
-)
 from kishu_kernel.objects.own_modules import (
     forget_held,
     has_compiled_parts,
@@ -43,6 +36,9 @@ from kishu_kernel.objects.own_modules import (
     tracked_modules,
 )
 from kishu_kernel.objects.registry import registry
+
+if TYPE_CHECKING:  # imported with the first of the user's own modules
+    from kishu_kernel.objects.own_module_data import ModulesSnapshot, OwnModule
 
 Modules = tuple[types.ModuleType, ...]
 
@@ -98,7 +94,7 @@ class ModuleData:
             if sys.modules.get(name) is self._own[name].module:
                 forget_held(name)
                 self._own[name].load_noted()
-                note_held(self._own[name])
+                self._own[name].note_held()
             else:
                 own = self._former[name] = self._own.pop(name)
                 own.held = forget_held(name)
@@ -121,6 +117,8 @@ class ModuleData:
         if module_contents(module).get("__spec__") is None:  # made by a cell, and of no file
             self._others.add(name)
             return
+        from kishu_kernel.objects.own_module_data import OwnModule
+
         former = self._former.get(name)
         own = former if former is not None and former.module is module else OwnModule(name, module)
         if own.is_importing:
@@ -128,7 +126,7 @@ class ModuleData:
             return
         self._own[name] = own
         if own is not former:
-            note_held(own)
+            own.note_held()
         else:
             held_since_import.update(own.held)
 
@@ -277,8 +275,8 @@ class ModuleData:
 
     def held(self, objects: Mapping[str, Any]) -> bool:
         """Whether an object under one of these names is what a module holds there now."""
-        places = ((self._place(name), obj) for name, obj in objects.items() if not name.isidentifier())
-        return any(place is not None and get_data(*place) is obj for place, obj in places)
+        found = ((self._module_of(name), name, obj) for name, obj in objects.items() if not name.isidentifier())
+        return any(own is not None and own.get(name[len(own.name) + 1 :]) is obj for own, name, obj in found)
 
     def _module_of(self, name: str) -> OwnModule | None:
         while name := name.rpartition(".")[0]:
@@ -303,10 +301,10 @@ class ModuleData:
                 self._put_into_place(package, value)
         self.look()
         for name, value in values.items():
-            if package_of_marker(name) is None and (place := self._place(name)) is not None:
-                set_data(*place, value)
-                if type(value) is functools._lru_cache_wrapper:
-                    self._caches.append(value)
+            own = self._module_of(name) if package_of_marker(name) is None else None
+            is_set = own is not None and own.set(name[len(own.name) + 1 :], value)
+            if is_set and type(value) is functools._lru_cache_wrapper:
+                self._caches.append(value)
         packages = {package_of_marker(name) for name in values}
         new = self._own.keys() - self._before if self._before is not None else set()
         came = {name for name in new if name.partition(".")[0] in packages}
@@ -335,9 +333,7 @@ class ModuleData:
     def _reset(own: OwnModule, name: str) -> None:
         """Binds a name of a module's data to what its source had put there."""
         rest = name[len(own.name) + 1 :]
-        place = own.place(rest)
-        if place is not None:
-            set_data(*place, own.original(rest))
+        own.set(rest, own.original(rest))
 
     @contextmanager
     def of_state(self, names: Callable[[], Iterable[str]]) -> Iterator[None]:
@@ -406,10 +402,6 @@ class ModuleData:
         if package and isinstance(held, dict):
             held[attribute] = module
 
-    def _place(self, name: str) -> tuple[Any, str] | None:
-        own = self._module_of(name)
-        return None if own is None else own.place(name[len(own.name) + 1 :])
-
     # -- going back ------------------------------------------------------------------------------
 
     def snapshot(self) -> ModulesSnapshot | None:
@@ -417,6 +409,8 @@ class ModuleData:
         self.look()
         if not self.any:
             return None
+        from kishu_kernel.objects.own_module_data import ModulesSnapshot
+
         return ModulesSnapshot.of(self._own, self._aside)
 
     def restore(self, before: ModulesSnapshot | None) -> None:

@@ -13,15 +13,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager, nullcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kishu_kernel.detect.name_tables import unsorted
 from kishu_kernel.model import Access
 from kishu_kernel.model.dataclass import dataclass
 from kishu_kernel.model.pattern import pattern
-from kishu_kernel.objects.own_module_data import ModulesSnapshot
 from kishu_kernel.process.native import dict_version
 from kishu_kernel.session.module_data import ModuleData
+
+if TYPE_CHECKING:
+    from kishu_kernel.objects.own_module_data import ModulesSnapshot
 
 OUTPUT_ALIASES = ("_", "__", "___")
 """Names that IPython binds to the last results."""

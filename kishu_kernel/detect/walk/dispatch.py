@@ -116,7 +116,7 @@ class ObjectWalk(Walk):
         if known is None or then is None or then != version_of_class_globals(kind):
             if kind not in self.statics:
                 found = globals_of_class(kind, self.shared.held_by_libraries)
-                self.statics[kind] = [*found, *table.statics.of(kind)]
+                self.statics[kind] = [*found, *table.statics_of(kind)]
             handler = self._resolved(kind, obj) if known is None else known[0]
             asked = known is None and not derives(kind, type) and is_asked(self, kind)
             known = (handler, *self.statics[kind])

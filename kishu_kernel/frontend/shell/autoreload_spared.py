@@ -13,6 +13,7 @@ import sys
 from typing import Any
 
 from kishu_kernel.objects.classes import contents_of, module_contents
+from kishu_kernel.objects.shell_objects import running_shell
 
 _EXTENSION = "IPython.extensions.autoreload"
 _OURS = __name__.partition(".")[0]
@@ -26,13 +27,18 @@ def spare_our_modules() -> None:
     usual = contents_of(reloader).get("check") if isinstance(reloader, type) else None
     if usual is not None and not hasattr(usual, "__wrapped__"):
         reloader.check = _without_ours(usual)  # type: ignore[union-attr]
+    # After a cell it looks at what was imported since the last one: some of ours are, when they are needed.
+    shell = running_shell()
+    loaded = getattr(shell and shell.magics_manager.registry.get("AutoreloadMagics"), "loaded_modules", None)
+    if isinstance(loaded, set):
+        loaded.update(_ours())
 
 
 def _without_ours(usual: Any) -> Any:
     @functools.wraps(usual)
     def check(self: Any, *args: Any, **options: Any) -> Any:
         skipped = self.skip_modules
-        ours = [name for name in list(sys.modules) if name == _OURS or name.startswith(f"{_OURS}.")]
+        ours = _ours()
         self.skip_modules = meanwhile = {**skipped, **dict.fromkeys(ours, True)}
         try:
             return usual(self, *args, **options)
@@ -42,6 +48,10 @@ def _without_ours(usual: Any) -> Any:
             _take_over(meanwhile, skipped, ours)
 
     return check
+
+
+def _ours() -> list[str]:
+    return [name for name in list(sys.modules) if name == _OURS or name.startswith(f"{_OURS}.")]
 
 
 def _take_over(meanwhile: dict[str, Any], skipped: dict[str, Any], ours: list[str]) -> None:
