@@ -23,7 +23,6 @@ import types
 from collections.abc import Iterator, Mapping
 from enum import EnumMeta
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from kishu_kernel.model.dataclass import dataclass
 from kishu_kernel.objects.classes import contents_of, derives, is_atom, is_users_own, module_contents
@@ -51,10 +50,15 @@ _PLAIN = (*BY_NAME, type(...), type(NotImplemented))
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """Where the default of a parameter is."""
+    """Where the default of a parameter is.
+
+    Args:
+        waiting: defaults that stand before a parameter that has none yet, by the functions.
+    """
 
     function: types.FunctionType
     name: str
+    waiting: dict[types.FunctionType, dict[str, Any]]
 
     def get(self) -> Any:
         """The default; `ABSENT` if there is none."""
@@ -69,7 +73,7 @@ class Parameter:
             named.pop(self.name, None)
             function.__kwdefaults__ = (named if value is ABSENT else {**named, self.name: value}) or None
             return
-        wanted = {**_waiting.pop(function, {}), **_positional(function), self.name: value}
+        wanted = {**self.waiting.pop(function, {}), **_positional(function), self.name: value}
         if value is ABSENT:
             del wanted[self.name]
         first = len(names)
@@ -77,10 +81,8 @@ class Parameter:
             first -= 1
         function.__defaults__ = tuple(wanted.pop(name) for name in names[first:]) or None
         if wanted:
-            _waiting[function] = wanted
+            self.waiting[function] = wanted
 
-
-_waiting: WeakKeyDictionary[types.FunctionType, dict[str, Any]] = WeakKeyDictionary()
 
 Holder = types.FunctionType | types.CellType | Parameter
 """What holds a value: a function by an attribute, a cell, a parameter."""
@@ -141,6 +143,7 @@ class FunctionData:
         self._first: dict[str, Any] = {}
         self._loaded: dict[str, tuple[types.CodeType, set[str]]] = {}
         """Function -> its code, and what it held."""
+        self._waiting: dict[types.FunctionType, dict[str, Any]] = {}
         for of, function in self._functions.items():
             self._note(of, function)
         self._part()
@@ -199,13 +202,19 @@ class FunctionData:
         if path.endswith(")"):
             of, _, name = path[:-1].rpartition("(")
             function = self._functions.get(of)
-            return (Parameter(function, name), name) if function and name in _parameters(function) else None
+            if function is None or name not in _parameters(function):
+                return None
+            return Parameter(function, name, self._waiting), name
         of, _, name = path.rpartition(".")
         if of in self._functions:
             return self._functions[of], name
         function = self._functions.get(of.removesuffix(f".{LOCALS}"))
         cells = dict(_cells(function)) if function is not None else {}
         return (cells[name], name) if name in cells else None
+
+    def settled(self) -> None:
+        """A state is there: what waited for a default of another parameter waits in vain."""
+        self._waiting.clear()
 
     def original(self, path: str) -> Any:
         """What the source has put there, as far as it is plain; else what is there now. `ABSENT` if nothing was."""

@@ -79,14 +79,11 @@ class OwnModule:
         }
         within = {f"{path}.{name}": each for path, code in self._of_classes.items() for name, each in code.items()}
         module_originals[self.name] = self.module, ChainMap(self._originals, within)
-        self._look_at_functions()
+        held_within[self.name] = self.get
+        self.functions = FunctionData(self.module, self._by_path)
         self._seen: tuple[list[Any], list[int]] = ([], [])
         self._own: list[str] = []
         self._classes: list[_ClassData] = []
-
-    def _look_at_functions(self) -> None:
-        self.functions = FunctionData(self.module, self._by_path)
-        held_within[self.name] = self.get
 
     def _said_of(self, path: str) -> SourceFacts:
         """What the source says of a class."""
@@ -155,7 +152,7 @@ class OwnModule:
         self._own += self._originals.keys() - contents.keys()
         if edited:
             self._by_path.update(classes_within(self.name, contents))
-            self._look_at_functions()
+            self.functions = FunctionData(self.module, self._by_path)
         self._classes = [
             _ClassData(self.name, path, cls, self._said_of(path), self._of_classes.setdefault(path, {}))
             for path, cls in self._by_path.items()
@@ -194,7 +191,7 @@ class _ClassData:
     """The attributes of one class that are data.
 
     Args:
-        code: those that were none when the module was loaded; None: that is not known.
+        code: those that were none when the module was loaded; None: it is being loaded.
     """
 
     def __init__(
@@ -229,21 +226,23 @@ class _ClassData:
             kind is self._cls or (attribute.startswith("_") and attribute.endswith("_"))
         ):
             return False  # a member, or what it knows of them
-        if self._code is not None and self._code.get(attribute, ABSENT) is value:
-            return False
-        if self._code is not None and self._is_at_home(attribute, value):  # what reloads modules has put it there
-            self._code[attribute] = value
-            return False
-        if self._code is not None and attribute in self._code:
-            return True
+        loaded = self._code is not None
+        if self._code is not None:
+            if self._code.get(attribute, ABSENT) is value:
+                return False
+            if self._is_at_home(attribute, value):  # what reloads modules has put it there
+                self._code[attribute] = value
+                return False
+            if attribute in self._code:
+                return True
         if is_same_constant(self._facts.constant(attribute), value):
             return False
         if kind is types.FunctionType:  # another module's, which a decorator put there, is code as well
-            return is_of_notebook(value) or (self._code is not None and is_tracked(value.__globals__.get("__name__")))
+            return is_of_notebook(value) or (loaded and is_tracked(value.__globals__.get("__name__")))
         if issubclass(kind, _CODE) or derives(kind, type):
-            return self._code is not None
+            return loaded
         if kind is functools.partialmethod:
-            return self._code is not None or not all(map(is_plain, (*value.args, *value.keywords.values())))
+            return loaded or not all(map(is_plain, (*value.args, *value.keywords.values())))
         if issubclass(kind, _MADE_BY_PYTHON):
             return False
         return is_users_own(kind) or not any("__get__" in contents_of(base) for base in mro_of(kind))

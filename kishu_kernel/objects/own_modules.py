@@ -5,7 +5,8 @@ else that such a module holds is data, as variables are. A constant that still i
 new kernel gets it from the source.
 
 Law: looking imports nothing and runs nothing of the module's.
-Neighbours: `module_sources` reads the source; `session.module_data` says which modules are the session's.
+Neighbours: `own_module_data` has what of one is data; `module_sources` reads the source; `session.module_data` says
+which modules are the session's.
 """
 
 from __future__ import annotations

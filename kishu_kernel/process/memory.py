@@ -211,24 +211,22 @@ def overlaps(ranges: list[tuple[int, int, bool]]) -> bytes:
     Args:
         ranges: first address, end, and whether the range is private: overlaps among private ranges only are left out.
     """
-    along = sorted(ranges)
+    along = sorted((low, high, index) for index, (low, high, _) in enumerate(ranges))
     lows, highs = [each[0] for each in along], [each[1] for each in along]
     if all(map(operator.le, highs, lows[1:])):  # none does
         return b""
-    order = sorted(range(len(ranges)), key=lambda index: ranges[index][:2])
     cluster = [0] * len(ranges)
     starts: list[int] = []
     shared: list[int] = []  # ranges in the cluster, if one at least is not private
     end = 0
-    for index in order:
-        low, high, private = ranges[index]
+    for low, high, index in along:
         if not starts or low >= end:
             starts.append(low)
             shared.append(0)
             end = high
         end = max(end, high)
         cluster[index] = len(starts) - 1
-        shared[-1] += 1 if private else len(ranges)
+        shared[-1] += 1 if ranges[index][2] else len(ranges)
     numbers: dict[int, int] = {}
     parts = []
     for index, (low, high, _) in enumerate(ranges):

@@ -317,7 +317,12 @@ class ModuleData:
         """Another state is there for good: functions with caches are the same in all states, and know of the last."""
         for function in self._caches:
             function.cache_clear()
+        self._settle()
+
+    def _settle(self) -> None:
         self._caches = []
+        for own in self._own.values():
+            own.functions.settled()
 
     def unbind(self, names: Iterable[str]) -> None:
         """Unbinds names: what the module's source had put there is there again. Modules are put aside."""
@@ -415,7 +420,7 @@ class ModuleData:
 
     def restore(self, before: ModulesSnapshot | None) -> None:
         """They hold again what they held then; those that were imported since are not imported."""
-        self._caches = []
+        self._settle()
         self.look()
         if before is None and not self._own:
             return

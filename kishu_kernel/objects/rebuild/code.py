@@ -5,7 +5,6 @@ from __future__ import annotations
 import abc
 import functools
 import gc
-import inspect
 import sys
 import types
 import typing
@@ -217,7 +216,9 @@ def held_attribute(module: str, path: str) -> Any:
         holder = getattr(holder, part)
     holder = getattr(holder, "__func__", holder)
     if path.endswith(")"):
-        return inspect.signature(holder, follow_wrapped=False).parameters[name].default
+        positional = holder.__code__.co_varnames[: holder.__code__.co_argcount]
+        values = zip(reversed(positional), reversed(holder.__defaults__ or ()), strict=False)
+        return {**dict(values), **(holder.__kwdefaults__ or {})}[name]
     if of.endswith(".<locals>"):
         return holder.__closure__[holder.__code__.co_freevars.index(name)].cell_contents
     return holder.__dict__[name]
