@@ -146,14 +146,21 @@ def test_both_twins_write_the_same_of_arrays(number: int, monkeypatch: pytest.Mo
     assert short == long
 
 
-def test_the_stream_of_arrays_without_elements_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows, numbers = np.empty((0, 2)), np.zeros(3)
-    value = [rows, rows[:, 0], np.empty((3, 0), "i2", "F"), numbers, numbers[:0], np.empty(0, "M8[s]"), rows, b""]
-    short = encode(("value",), {"value": value}, TABLE)
-    monkeypatch.setattr(usual_instances, "WALKER", None)
-    long = encode(("value",), {"value": value}, TABLE)
+def _payloads(value: Any) -> tuple[Payload, Payload]:
+    """Written natively, and by its twin in Python."""
+    with pytest.MonkeyPatch.context() as patched:
+        short = encode(("value",), {"value": value}, TABLE)
+        patched.setattr(usual_instances, "WALKER", None)
+        long = encode(("value",), {"value": value}, TABLE)
     assert isinstance(short, Payload)
     assert isinstance(long, Payload)
+    return short, long
+
+
+def test_the_stream_of_arrays_without_elements_is_the_same() -> None:
+    rows, numbers = np.empty((0, 2)), np.zeros(3)
+    value = [rows, rows[:, 0], np.empty((3, 0), "i2", "F"), numbers, numbers[:0], np.empty(0, "M8[s]"), rows, b""]
+    short, long = _payloads(value)
     assert short.stream == long.stream
 
 
@@ -168,12 +175,7 @@ def test_the_stream_of_arrays_that_share_memory_is_the_same(seed: int) -> None:
         arrays.append(draw.choice([of[::2], of.reshape(1, -1), flat, of.copy(), np.asfortranarray([of, of])]))
     draw.shuffle(arrays)
     value = [arrays[: draw.randrange(1, len(arrays))], (draw.choice(arrays), np.arange(3)[:2])]
-    with pytest.MonkeyPatch.context() as patched:
-        short = encode(("value",), {"value": value}, TABLE)
-        patched.setattr(usual_instances, "WALKER", None)
-        long = encode(("value",), {"value": value}, TABLE)
-    assert isinstance(short, Payload)
-    assert isinstance(long, Payload)
+    short, long = _payloads(value)
     assert short.stream == long.stream
     assert [bytes(each.data) for each in short.buffers] == [bytes(each.data) for each in long.buffers]
 
